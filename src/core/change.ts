@@ -1,0 +1,93 @@
+import type { Argv } from './quote.ts';
+
+/** What can go wrong by making a change: nothing, a service, or the access we came for. */
+export type Risk = 'none' | 'service' | 'access';
+
+/** What a change is about. A playbook's reader and the JSON report both see this word. */
+export type ChangeKind = 'file' | 'attributes' | 'unit' | 'rule' | 'ban' | 'host-key';
+
+/** The identity of a file as it was observed: what it must still be when the change is made. */
+export interface FileIdentity {
+  /** `device:inode` in decimal. */
+  readonly inode: string;
+  /** Numeric owner, so that a renamed user does not matter. */
+  readonly uid: number;
+  readonly gid: number;
+  /** Permission bits in octal, four digits, as `0600`. */
+  readonly mode: string;
+}
+
+/**
+ * How a change is carried out on the host. Each action is run by one function of the shell runtime
+ * in `src/program/runtime.ts`.
+ */
+export type Action =
+  /** Runs a command; exit 0 is success. `quiet` hides output that may hold a secret. */
+  | { readonly type: 'run'; readonly argv: Argv; readonly okStatus?: readonly number[] }
+  /** Replaces the bytes of a file whose directory root owns: temp beside it, gate, rename. */
+  | {
+      readonly type: 'write';
+      readonly path: string;
+      /** SHA-256 of the bytes observed, in hex; anything else on the host is drift. */
+      readonly beforeSha256: string;
+      readonly content: string;
+      /** Run with the candidate's path appended; a non-zero exit keeps the old file. */
+      readonly gate?: Argv;
+    }
+  /**
+   * Sets owner and mode of one entry that a hostile user may be swapping meanwhile. The shell enters
+   * `directory` and compares its identity; a file is then held open by descriptor, compared again,
+   * and changed through the descriptor, so that no link is ever followed.
+   */
+  | {
+      readonly type: 'attributes';
+      readonly directory: string;
+      /** `device:inode` that `directory` must still have. */
+      readonly directoryInode: string;
+      /** A single path component, or `.` for the directory itself. */
+      readonly name: string;
+      readonly before: FileIdentity;
+      readonly uid: number;
+      readonly gid: number;
+      readonly mode: string;
+    }
+  /** Creates a host key pair; an existing bad pair is moved aside first and kept. */
+  | {
+      readonly type: 'host-key';
+      readonly path: string;
+      readonly keyType: 'rsa' | 'ecdsa' | 'ed25519';
+      /** Suffix for the pair that is moved aside, or null where there is none. */
+      readonly aside: string | null;
+    };
+
+/** How a change is taken back: an action, or the reason why it cannot be. */
+export type Undo = Action | { readonly type: 'snapshot' } | { readonly type: 'none'; readonly why: string };
+
+/** A new value for a fact, as a change leaves it, so that later steps plan on it. */
+export interface FactAfter {
+  /** The key of the fact request, from `factKey`. */
+  readonly key: string;
+  readonly value: unknown;
+}
+
+/** One typed difference between the host and what a step asks for. */
+export interface Change {
+  readonly kind: ChangeKind;
+  /** What is changed, as people name it: a path, a unit, `ufw`, `zone public (permanent)`. */
+  readonly target: string;
+  /** One line: what the change does. */
+  readonly summary: string;
+  /** State before and after, as text people read; the diff is made of these two. */
+  readonly before: string;
+  readonly after: string;
+  readonly action: Action;
+  /** A read-only command that exits 0 when the change holds, or null where `action` proves it. */
+  readonly holds: Argv | null;
+  readonly undo: Undo;
+  readonly risk: Risk;
+  /** True where before and after must be shown as digests only. */
+  readonly sensitive: boolean;
+  readonly factsAfter: readonly FactAfter[];
+  /** Keys of facts that nobody can foresee after this change. */
+  readonly invalidates: readonly string[];
+}

@@ -1,0 +1,18 @@
+/** The SSH service that should work, as the pure parts see it. No secrets, no files. */
+export interface Endpoint {
+  /** The name the user gave: what known_hosts is looked up by. */
+  readonly host: string;
+  /** The address or name that is dialled, after ssh config. */
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  /** The address clients come from, as the host sees it; null where nobody knows. */
+  readonly from: ClientAddress | null;
+}
+
+/** Where logins come from. A verdict that rests on an assumed address is never called proven. */
+export interface ClientAddress {
+  /** IPv4 or IPv6 in text, without zone or brackets. */
+  readonly address: string;
+  readonly assumed: boolean;
+}

@@ -1,0 +1,16 @@
+import type { Failure } from './failure.ts';
+
+/** What a run tells its renderer while it works. Renderers are interchangeable; none is asked. */
+export type RunEvent =
+  | { readonly type: 'phase'; readonly phase: Phase; readonly detail: string }
+  | { readonly type: 'phase-done'; readonly phase: Phase; readonly detail: string }
+  | { readonly type: 'phase-failed'; readonly phase: Phase; readonly failure: Failure }
+  | { readonly type: 'change-started'; readonly index: number; readonly total: number; readonly summary: string }
+  | { readonly type: 'change-done'; readonly index: number; readonly total: number; readonly summary: string }
+  | { readonly type: 'notice'; readonly text: string };
+
+/** The stations of the pipeline, in order. */
+export type Phase = 'connect' | 'observe' | 'plan' | 'apply' | 'check' | 'prove';
+
+/** Receives the events of a run. */
+export type Emit = (event: RunEvent) => void;
