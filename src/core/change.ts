@@ -22,22 +22,23 @@ export interface FileIdentity {
  * in `src/program/runtime.ts`.
  */
 export type Action =
-  /** Runs a command; exit 0 is success. `quiet` hides output that may hold a secret. */
-  | { readonly type: 'run'; readonly argv: Argv; readonly okStatus?: readonly number[] }
+  /** Runs a command; exit 0 is success. */
+  | { readonly type: 'run'; readonly argv: Argv }
   /** Replaces the bytes of a file whose directory root owns: temp beside it, gate, rename. */
   | {
       readonly type: 'write';
       readonly path: string;
-      /** SHA-256 of the bytes observed, in hex; anything else on the host is drift. */
-      readonly beforeSha256: string;
+      /** SHA-256 of the bytes observed, in hex, or null for a file that is not there; else drift. */
+      readonly beforeSha256: string | null;
+      /** The new bytes, one character each (latin1), so that no byte is lost. */
       readonly content: string;
       /** Run with the candidate's path appended; a non-zero exit keeps the old file. */
       readonly gate?: Argv;
     }
   /**
    * Sets owner and mode of one entry that a hostile user may be swapping meanwhile. The shell enters
-   * `directory` and compares its identity; a file is then held open by descriptor, compared again,
-   * and changed through the descriptor, so that no link is ever followed.
+   * `directory` and compares its identity; a directory is then changed as `.`, a file by `chown -h`
+   * and, as its owner, by chmod, so that no link gives root's power away.
    */
   | {
       readonly type: 'attributes';
@@ -50,6 +51,14 @@ export type Action =
       readonly uid: number;
       readonly gid: number;
       readonly mode: string;
+    }
+  /** Deletes the nft rules of one chain that carry a comment of ours. */
+  | {
+      readonly type: 'nft-delete';
+      readonly family: string;
+      readonly table: string;
+      readonly chain: string;
+      readonly comment: string;
     }
   /** Creates a host key pair; an existing bad pair is moved aside first and kept. */
   | {

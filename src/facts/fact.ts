@@ -17,6 +17,8 @@ export function unknown<V>(because: string): Observed<V> {
 export interface Part {
   /** Standard output, decoded as UTF-8 with replacement characters. */
   readonly text: string;
+  /** Standard output byte by byte (latin1): for files that are edited, so that no byte is lost. */
+  readonly latin1: string;
   /** Standard error, cleaned; for the reason of an unknown. */
   readonly errors: string;
   /** Exit status; 124 is a time-out, 127 a command that is not there. */

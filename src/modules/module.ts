@@ -23,6 +23,8 @@ export interface PlanContext {
 export interface Module<S extends z.ZodType = z.ZodType> {
   readonly name: string;
   readonly summary: string;
+  /** True for what starts a daemon: planned and done after the steps that repair its files. */
+  readonly runsLast?: true;
   /** The arguments of `with`; every field has a `.describe()` for the reference. */
   readonly schema: S;
   facts(args: z.output<S>, context: PlanContext): readonly FactRequest[];

@@ -49,6 +49,8 @@ export interface Session {
    * An error means that the program did not start; `lost` means that it may have.
    */
   run(program: string, options: RunOptions): Promise<Result<Exit, Failure>>;
+  /** What the program that ended last wrote to standard error: capped at 8 KiB, cleaned. */
+  errorOutput?(): string;
   /** Ends the session and everything it started on this side. Never throws. */
   close(): Promise<void>;
 }

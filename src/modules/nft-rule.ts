@@ -1,0 +1,160 @@
+import type { Change } from '../core/change.ts';
+import type { Argv } from '../core/quote.ts';
+import { request, type FactSet } from '../facts/fact.ts';
+import { firewalldFact } from '../facts/firewalld.ts';
+import type { Nft, RulesFile } from '../facts/nft.ts';
+import { chainName, findChain, insertRule, type ChainRef, type Rule, type Ruleset, type Table } from '../facts/ruleset.ts';
+import { acceptRule, describePacket, isEveryone, joinRulesets, passageThrough, placeAccept, type Probe } from '../walk/firewall.ts';
+import type { Packet } from '../walk/packet.ts';
+import { admissionSchema, banReason, firewallFacts, firewallRequests, iptablesRequest, isBan, nftRequest } from './firewall-facts.ts';
+import { blocked, change, type Module, type ModulePlan } from './module.ts';
+import { insertNftRule } from './nft-text.ts';
+
+const firewalldRequest = request(firewalldFact, undefined);
+
+/** Lets a port through nftables: an accept in every base chain that stops it, live and in the files. */
+export const nftRule: Module<typeof admissionSchema> = {
+  name: 'nft-rule',
+  summary: 'Let a port through every nftables chain that stops it, live and in the files loaded at boot',
+  schema: admissionSchema,
+  facts: (_args, { endpoint }) => [firewalldRequest, ...firewallRequests(endpoint)],
+  plan(args, facts, { endpoint, runId }) {
+    const firewall = firewallFacts(facts, args, endpoint);
+    return firewall.known ? planChains(facts, firewall.value.probes, runId) : blocked(firewall.because);
+  },
+};
+
+const maxRounds = 12;
+
+function planChains(facts: FactSet, probes: readonly Probe[], runId: string): ModulePlan {
+  let state = facts;
+  const changes: Change[] = [];
+  let banned = false;
+  for (const { packet } of probes) {
+    for (let round = 0; round < maxRounds; round += 1) {
+      const next = nextChange(state, packet, runId);
+      if (next === null || next === 'ban') {
+        banned = banned || next === 'ban';
+        break;
+      }
+      if (typeof next === 'string') {
+        return blocked(next);
+      }
+      state = state.with(next.factsAfter);
+      changes.push(next);
+    }
+  }
+  const reason = banned ? banReason : 'no nftables chain stops it, now or after a reboot';
+  return change(changes.length === 0 ? reason : 'nftables chains stop it', changes);
+}
+
+function nextChange(facts: FactSet, packet: Packet, runId: string): Change | 'ban' | string | null {
+  const nft = facts.get(nftRequest);
+  const iptables = facts.get(iptablesRequest);
+  if (!nft.known || !iptables.known) {
+    return nft.known ? (iptables.known ? null : iptables.because) : nft.because;
+  }
+  const own = isOwn(facts);
+  const joined = joinRulesets(iptables.value, nft.value);
+  const live = passageThrough(joined, own, packet);
+  if (live.state === 'broken' && live.block !== null) {
+    return isBan(live.block) ? 'ban' : liveChange(nft.value, joined, packet, live.block.path[0]?.ref ?? null, runId);
+  }
+  const saved = nft.value.permanent;
+  const later = saved === null ? null : passageThrough(saved, own, packet);
+  return saved !== null && later?.state === 'broken' && later.block !== null && !isBan(later.block)
+    ? savedChange(nft.value, saved, packet, later.block.path[0]?.ref ?? null)
+    : null;
+}
+
+// A table that a daemon keeps is changed by asking the daemon.
+function isOwn(facts: FactSet): (table: Table) => boolean {
+  const firewalld = facts.get(firewalldRequest);
+  const running = firewalld.known && firewalld.value.running;
+  return (table) => table.tool === 'nft' && !(running && table.name === 'firewalld');
+}
+
+function liveChange(nft: Nft, joined: Ruleset, packet: Packet, ref: ChainRef | null, runId: string): Change | string {
+  const statement = ruleText(packet);
+  const accept = acceptRule(packet, statement);
+  const placement = ref === null ? null : placeAccept(joined, ref, packet, accept);
+  if (ref === null || placement?.kind !== 'place') {
+    return `no accept in ${ref === null ? 'nftables' : chainName(ref)} can let in ${describePacket(packet)}`;
+  }
+  const rules = findChain(nft.ruleset, ref)?.rules ?? [];
+  const handle = rules[placement.index]?.handle ?? null;
+  const place: Argv = [ref.family, ref.table, ref.chain];
+  const verb: string[] = handle === null ? ['add', 'rule', ...place] : ['insert', 'rule', ...place, 'handle', String(handle)];
+  const comment = `remedy ${runId}`;
+  const after: Nft = { ...nft, ruleset: insertRule(nft.ruleset, ref, placement.index, accept) };
+  return {
+    kind: 'rule',
+    target: `${chainName(ref)} (live)`,
+    summary: `nft: ${statement} in ${ref.family} ${ref.table} ${ref.chain}, ${placeName(rules, placement.index)}`,
+    before: chainText(nft.ruleset, ref),
+    after: chainText(after.ruleset, ref),
+    action: { type: 'run', argv: ['nft', ...verb, ...statement.split(' '), 'comment', `"${comment}"`] },
+    holds: null,
+    undo: { type: 'nft-delete', family: ref.family, table: ref.table, chain: ref.chain, comment },
+    risk: 'access',
+    sensitive: false,
+    factsAfter: [{ key: nftRequest.key, value: after }],
+    invalidates: [],
+  };
+}
+
+function savedChange(nft: Nft, saved: Ruleset, packet: Packet, ref: ChainRef | null): Change | string {
+  const statement = ruleText(packet);
+  const accept = acceptRule(packet, statement);
+  const placement = ref === null ? null : placeAccept(saved, ref, packet, accept);
+  if (ref === null || placement?.kind !== 'place') {
+    return `no accept in the nftables files can let in ${describePacket(packet)} after a reboot`;
+  }
+  const before = findChain(saved, ref)?.rules[placement.index]?.text ?? null;
+  const edited = editFile(nft.files, ref, before, statement);
+  if (edited === null) {
+    return `the chain ${chainName(ref)} stops it after a reboot, but is not written out in ${nft.files.map(({ path }) => path).join(', ')}`;
+  }
+  const { file, text } = edited;
+  const files = nft.files.map((one) => (one === file ? { ...file, text, sha256: 'as planned' } : one));
+  const permanent = insertRule(saved, ref, placement.index, accept);
+  return {
+    kind: 'file',
+    target: file.path,
+    summary: `${file.path}: ${statement} in ${ref.family} ${ref.table} ${ref.chain}`,
+    before: file.text,
+    after: text,
+    action: { type: 'write', path: file.path, beforeSha256: file.sha256, content: text, gate: ['nft', '-c', '-f'] },
+    holds: null,
+    undo: { type: 'snapshot' },
+    risk: 'access',
+    sensitive: false,
+    factsAfter: [{ key: nftRequest.key, value: { ...nft, files, permanent } }],
+    invalidates: [],
+  };
+}
+
+function editFile(files: readonly RulesFile[], ref: ChainRef, before: string | null, statement: string): { file: RulesFile; text: string } | null {
+  for (const file of files) {
+    const text = insertNftRule(file.text, ref, before, statement);
+    if (text !== null) {
+      return { file, text };
+    }
+  }
+  return null;
+}
+
+function ruleText(packet: Packet): string {
+  const source = isEveryone(packet) ? '' : `${packet.family} saddr ${packet.source} `;
+  return `${source}tcp dport ${packet.port} accept`;
+}
+
+function placeName(rules: readonly Rule[], index: number): string {
+  return index < rules.length ? `before "${rules[index]?.text ?? ''}"` : 'at the end';
+}
+
+function chainText(ruleset: Ruleset, ref: ChainRef): string {
+  const chain = findChain(ruleset, ref);
+  const texts = (chain?.rules ?? []).map(({ text }) => text).filter((text, index, all) => text !== all[index - 1]);
+  return `${texts.map((text) => `${text}\n`).join('')}policy ${chain?.base?.policy ?? 'accept'}\n`;
+}

@@ -1,0 +1,141 @@
+/**
+ * The shell functions that carry out and take back one action each. All of them: exit status 0 when
+ * the host is as wanted, 3 when what was observed is no longer there (drift), else the tool's own.
+ * `$R` is the run's folder, `$I` its id. The comments inside go to the host too.
+ */
+export const actionFunctions = String.raw`
+identity() { stat -c '%d:%i %u %g %a' -- "$1"; }
+
+# drift WHY: says on standard error that the host is not as it was observed.
+drift() { printf 'changed since it was looked at: %s\n' "$1" >&2; return 3; }
+
+# sum_of FILE: its digest, or "absent".
+sum_of() { if [ -e "$1" ] || [ -L "$1" ]; then digest <"$1"; else echo absent; fi; }
+
+# real_file FILE: where a link that root made points to; the place itself must be root's.
+real_file() {
+  rf=$1
+  if [ -L "$rf" ]; then rf=$(readlink -f -- "$rf") || return 1; fi
+  rf_dir=${'${rf%/*}'}
+  [ "$(stat -c %u -- "${'${rf_dir:-/}'}")" = 0 ] || { echo "the folder of $rf is not root's" >&2; return 1; }
+  printf '%s\n' "$rf"
+}
+
+# to_disk FILE: flushes a file before it is renamed into place.
+to_disk() { sync -- "$1" 2>/dev/null || sync; }
+
+# copy_with_all FROM TO: bytes, mode, owner, times, and ACL and label where the tools know them.
+copy_with_all() {
+  cp -a -- "$1" "$2" || return 1
+  if have getfacl && have setfacl && ! cp --help 2>&1 | grep -q -- --preserve; then
+    getfacl -p -- "$1" 2>/dev/null | setfacl --set-file=- -- "$2" 2>/dev/null
+  fi
+  return 0
+}
+
+# write_file NUMBER FILE BEFORE AFTER [GATE...]: replaces a file at once; content_NUMBER prints the new bytes.
+write_file() {
+  wf_n=$1; wf_before=$3; wf_after=$4
+  wf=$(real_file "$2") || return 1
+  shift 4
+  [ "$(sum_of "$wf")" = "$wf_before" ] || { drift "$wf"; return 3; }
+  wf_tmp=${'${wf%/*}'}/.remedy-$I.tmp
+  if [ "$wf_before" = absent ]; then
+    ( set -C; umask 022; : >"$wf_tmp" ) || return 1
+  else
+    mkdir -p "$R/files" && copy_with_all "$wf" "$R/files/$wf_n" || return 1
+    ( set -C; umask 077; : >"$wf_tmp" ) && copy_with_all "$wf" "$wf_tmp" || { rm -f -- "$wf_tmp"; return 1; }
+  fi
+  if ! "content_$wf_n" >"$wf_tmp" || [ "$(digest <"$wf_tmp")" != "$wf_after" ]; then
+    echo "the new bytes of $wf could not be written (is the disk full?)" >&2
+    rm -f -- "$wf_tmp"; return 1
+  fi
+  if [ $# -gt 0 ] && ! "$@" "$wf_tmp"; then
+    echo "refused by the check: $* (the file was not touched)" >&2
+    rm -f -- "$wf_tmp"; return 1
+  fi
+  to_disk "$wf_tmp"
+  [ "$(sum_of "$wf")" = "$wf_before" ] || { rm -f -- "$wf_tmp"; drift "$wf"; return 3; }
+  mv -f -- "$wf_tmp" "$wf" || { rm -f -- "$wf_tmp"; return 1; }
+}
+
+# unwrite_file NUMBER FILE BEFORE AFTER: brings the old file back, unless someone edited it since.
+unwrite_file() {
+  uf=$(real_file "$2") || return 1
+  [ "$(sum_of "$uf")" != "$3" ] || return 0
+  [ "$(sum_of "$uf")" = "$4" ] || { drift "$uf"; return 3; }
+  if [ "$3" = absent ]; then rm -f -- "$uf"; return; fi
+  uf_tmp=${'${uf%/*}'}/.remedy-$I.tmp
+  copy_with_all "$R/files/$1" "$uf_tmp" && to_disk "$uf_tmp" && mv -f -- "$uf_tmp" "$uf"
+}
+
+# set_attributes DIR DIR_INODE NAME INODE UID GID MODE NEW_UID NEW_GID NEW_MODE
+# The user may be swapping links in this very moment. A folder is entered first, compared, and then
+# changed as ".", which is the folder that was entered and no other. A file is given away only by
+# "chown -h", which follows no link, and only where the kernel forbids users to make hard links to
+# files that are not theirs; its mode is set as its owner, who can reach nothing that is not his.
+set_attributes() (
+  cd -P -- "$1" || exit 3
+  [ "$(stat -c %d:%i .)" = "$2" ] || { drift "$1"; exit 3; }
+  sa=./$3; [ "$3" != . ] || sa=.
+  [ "$(sa_state "$sa")" = "$4 $5 $6 $7" ] || { drift "$1/$3"; exit 3; }
+  if [ "$sa" = . ]; then
+    chown -h "$8:$9" . && chmod "${'${10}'}" . || exit 1
+  else
+    if [ "$5:$6" != "$8:$9" ]; then
+      [ "$(cat /proc/sys/fs/protected_hardlinks 2>/dev/null)" = 1 ] ||
+        { echo 'fs.protected_hardlinks is off: the owner cannot be changed safely' >&2; exit 1; }
+      chown -h "$8:$9" "$sa" || exit 1
+    fi
+    as_user "$8" "$9" chmod "${'${10}'}" "$sa" || exit 1
+  fi
+  [ "$(sa_state "$sa")" = "$4 $8 $9 ${'${10}'}" ] || { drift "$1/$3"; exit 3; }
+)
+
+# sa_state ENTRY: identity of a folder, or of a plain file with one name.
+sa_state() {
+  if [ "$1" != . ]; then
+    [ -f "$1" ] && [ ! -L "$1" ] && [ "$(stat -c %h -- "$1")" = 1 ] || { echo 'not a plain file'; return; }
+  fi
+  stat -c '%d:%i %u %g %a' -- "$1"
+}
+
+# as_user UID GID COMMAND...
+as_user() {
+  au_uid=$1; au_gid=$2; shift 2
+  if [ "$au_uid" = 0 ]; then "$@"; return; fi
+  if have setpriv; then setpriv "--reuid=$au_uid" "--regid=$au_gid" --clear-groups -- "$@"; return; fi
+  au_name=$(getent passwd "$au_uid" | cut -d : -f 1)
+  if [ -n "$au_name" ] && have runuser; then runuser -u "$au_name" -- "$@"; return; fi
+  echo 'neither setpriv nor runuser is here: the mode cannot be set safely' >&2
+  return 1
+}
+
+# nft_delete FAMILY TABLE CHAIN COMMENT: deletes our own rules; others may have come and gone meanwhile.
+nft_delete() {
+  nft -a list chain "$1" "$2" "$3" | grep -F "comment \"$4\"" | sed -n 's/.*# handle \([0-9][0-9]*\)$/\1/p' |
+    while read -r nd_handle; do nft delete rule "$1" "$2" "$3" handle "$nd_handle" || exit 1; done
+}
+
+# make_host_key FILE TYPE ASIDE: a fresh pair; a bad pair is moved aside first and never deleted.
+make_host_key() {
+  mk_new=$1.remedy-new
+  rm -f -- "$mk_new" "$mk_new.pub"
+  ssh-keygen -q -t "$2" -N '' -C '' -f "$mk_new" </dev/null || return 1
+  for mk in "$1" "$1.pub"; do
+    if [ -n "$3" ] && { [ -e "$mk" ] || [ -L "$mk" ]; }; then mv -f -- "$mk" "$mk.$3" || return 1; fi
+  done
+  to_disk "$mk_new"
+  mv -f -- "$mk_new.pub" "$1.pub" && mv -f -- "$mk_new" "$1" || return 1
+  if have restorecon; then restorecon "$1" "$1.pub" 2>/dev/null; fi
+  sync
+}
+
+# unmake_host_key FILE ASIDE: takes the fresh pair away and puts the old one back.
+unmake_host_key() {
+  for uk in "$1" "$1.pub"; do
+    rm -f -- "$uk"
+    if [ -n "$2" ] && { [ -e "$uk.$2" ] || [ -L "$uk.$2" ]; }; then mv -f -- "$uk.$2" "$uk" || return 1; fi
+  done
+}
+`;

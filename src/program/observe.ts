@@ -1,0 +1,81 @@
+import type { FactRequest } from '../facts/fact.ts';
+import { commonFunctions, environment } from './runtime.ts';
+import { wrapProgram } from './wrap.ts';
+
+/** Longest output of one part, in bytes; what is longer is cut, and the fact is then unknown. */
+export const partCap = 4 * 1024 * 1024;
+
+// Only the descriptors 3 to 9 are portable, one for each job but the last; one is kept for parts.
+const maxJobs = 6;
+
+// Each part is framed by lines that begin with the run's token: B, the output, X with the exit
+// status, the error text, Z. The output cap and the capture of status and errors in one pipeline.
+const observeFunctions = String.raw`
+part() {
+  printf '\n%s B %s\n' "$T" "$1"
+  { part_e=$( { ( "p$1"; printf '\n%s' "$?" >&2 ) | head -c ${partCap} >&9; } 2>&1 | tail -c 2000 ); } 9>&1
+  printf '\n%s X %s %s\n' "$T" "$1" "${'${part_e##*'}
+${'}'}"
+  printf '%s' "$part_e"
+  printf '\n%s Z %s\n' "$T" "$1"
+}
+`;
+
+/** Where each numbered part of an observation belongs. */
+export interface PartAddress {
+  readonly key: string;
+  readonly part: string;
+}
+
+/** A read-only program and the key to its records. */
+export interface Observation {
+  readonly program: string;
+  readonly parts: readonly PartAddress[];
+}
+
+/**
+ * Compiles fact requests into one read-only program. Slow facts run beside each other, each with a
+ * pipe of its own, so that their outputs cannot mix; equal requests are gathered once.
+ *
+ * @param token the run's random token in hex; it frames the records.
+ */
+export function compileObservation(requests: readonly FactRequest[], token: string): Observation {
+  const unique = [...new Map(requests.map((request) => [request.key, request])).values()];
+  const parts: PartAddress[] = [];
+  const functions: string[] = [];
+  const jobs = toJobs(unique).map((job) =>
+    job.flatMap((request) =>
+      request.reads.map((read) => {
+        parts.push({ key: request.key, part: read.part });
+        functions.push(`p${parts.length - 1}() {\n${read.sh}\n}`);
+        return parts.length - 1;
+      }),
+    ),
+  );
+  const jobText = jobs.map((job, index) => `j${index}() {\n${job.map((id) => `part ${id}`).join('\n')}\n:\n}`);
+  const body = `T=${token}\n${parallel(jobs.length)}\nprintf '\\n%s done\\n' "$T"`;
+  return {
+    program: wrapProgram([environment, commonFunctions, observeFunctions, ...functions, ...jobText].join('\n'), body),
+    parts,
+  };
+}
+
+function toJobs(requests: readonly FactRequest[]): FactRequest[][] {
+  const slow = requests.filter((request) => request.slow);
+  const jobs: FactRequest[][] = [requests.filter((request) => !request.slow)];
+  for (const [index, request] of slow.entries()) {
+    const job = 1 + (index % (maxJobs - 1));
+    jobs[job] = [...(jobs[job] ?? []), request];
+  }
+  return jobs;
+}
+
+// j0 | { exec 3<&0; j1 | { exec 4<&0; cat <&3; cat <&4; }; }: job after job is drained in order.
+function parallel(count: number): string {
+  const drain = Array.from({ length: count }, (_, index) => `cat <&${index + 3}`).join('; ');
+  let text = drain;
+  for (let index = count - 1; index >= 0; index -= 1) {
+    text = `j${index} </dev/null | { exec ${index + 3}<&0; ${text}; }`;
+  }
+  return text;
+}

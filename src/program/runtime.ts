@@ -1,0 +1,30 @@
+/**
+ * The shell functions that every program starts with: POSIX sh for dash, bash, mksh and busybox ash.
+ * The comments inside go to the host too, for the person who reads the program there.
+ */
+export const commonFunctions = String.raw`
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# limit SECONDS COMMAND...: ends a command that hangs, where the host can.
+limit() {
+  limit_s=$1; shift
+  if have timeout && timeout 5 true 2>/dev/null; then timeout "$limit_s" "$@"; else "$@"; fi
+}
+
+# digest: SHA-256 of standard input in hex.
+digest() {
+  if have sha256sum; then sha256sum | cut -d ' ' -f 1
+  elif have openssl; then openssl dgst -sha256 -r | cut -d ' ' -f 1
+  elif have shasum; then shasum -a 256 | cut -d ' ' -f 1
+  else return 127; fi
+}
+`;
+
+/** Sets what a login, sudo or systemd-run leaves different from host to host. */
+export const environment = String.raw`
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+LC_ALL=C; LANG=C; HOME=${'${HOME:-/root}'}
+PYTHONDONTWRITEBYTECODE=1
+export PATH LC_ALL LANG HOME PYTHONDONTWRITEBYTECODE
+unset LANGUAGE GREP_OPTIONS CDPATH 2>/dev/null
+`;

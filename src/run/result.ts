@@ -1,0 +1,64 @@
+import type { Failure } from '../core/failure.ts';
+import type { PlannedStep } from '../plan/plan.ts';
+import type { RouteKind } from '../route/route.ts';
+import type { Link } from '../walk/link.ts';
+
+/** How a run ended for one host (DESIGN: the contract of `remedy.run/1`). */
+export type Outcome =
+  | 'unchanged'
+  | 'would-change'
+  | 'changed'
+  | 'reverted'
+  | 'refused'
+  | 'failed'
+  | 'unknown'
+  | 'stuck'
+  | 'unreachable'
+  | 'locked';
+
+/** How far a login came before the run and after it. */
+export type ProofLevel = 'login' | 'banner' | 'listener' | 'none';
+
+/** What was proven from outside. */
+export interface Proof {
+  readonly level: ProofLevel;
+  /** The same probe before the first change; null where none was made. */
+  readonly before: ProofLevel | null;
+  readonly by: string;
+}
+
+/** A check that must hold after a stage. */
+export interface CheckResult {
+  readonly name: string;
+  readonly state: 'ok' | 'failed';
+  readonly detail: string;
+}
+
+/** One stage as it went. */
+export interface StageResult {
+  readonly steps: readonly PlannedStep[];
+  readonly checks: readonly CheckResult[];
+}
+
+/** Everything there is to say about one host. */
+export interface HostResult {
+  readonly host: string;
+  readonly route: RouteKind | null;
+  readonly routeDescription: string | null;
+  readonly outcome: Outcome;
+  readonly stages: readonly StageResult[];
+  readonly proof: Proof | null;
+  /** The walk of a login after the run, or after the plan in a dry run; empty where unknown. */
+  readonly links: readonly Link[];
+  readonly notices: readonly string[];
+  readonly failure: Failure | null;
+}
+
+/** A run over all its hosts. */
+export interface RunResult {
+  readonly runId: string;
+  readonly dryRun: boolean;
+  readonly hosts: readonly HostResult[];
+  /** Why nothing was contacted; null where something was. */
+  readonly failure: Failure | null;
+}
