@@ -1,6 +1,6 @@
 /** The SSH service that should work, as the pure parts see it. No secrets, no files. */
 export interface Endpoint {
-  /** The name the user gave: what known_hosts is looked up by. */
+  /** The name the user gave, for people. */
   readonly host: string;
   /** The address or name that is dialled, after ssh config. */
   readonly address: string;

@@ -1,3 +1,4 @@
+import type { Change } from './change.ts';
 import type { Failure } from './failure.ts';
 
 /** What a run tells its renderer while it works. Renderers are interchangeable; none is asked. */
@@ -5,9 +6,26 @@ export type RunEvent =
   | { readonly type: 'phase'; readonly phase: Phase; readonly detail: string }
   | { readonly type: 'phase-done'; readonly phase: Phase; readonly detail: string }
   | { readonly type: 'phase-failed'; readonly phase: Phase; readonly failure: Failure }
+  | { readonly type: 'plan'; readonly steps: readonly StepSummary[]; readonly later: readonly LaterSummary[] }
   | { readonly type: 'change-started'; readonly index: number; readonly total: number; readonly summary: string }
   | { readonly type: 'change-done'; readonly index: number; readonly total: number; readonly summary: string }
   | { readonly type: 'notice'; readonly text: string };
+
+/** A planned step as a renderer shows it. */
+export interface StepSummary {
+  readonly id: string;
+  readonly playbook: string;
+  readonly action: 'none' | 'change' | 'skipped' | 'blocked';
+  readonly reason: string;
+  readonly changes: readonly Change[];
+}
+
+/** A step that is decided only after another one was made. */
+export interface LaterSummary {
+  readonly id: string;
+  readonly playbook: string;
+  readonly after: string;
+}
 
 /** The stations of the pipeline, in order. */
 export type Phase = 'connect' | 'observe' | 'plan' | 'apply' | 'check' | 'prove';

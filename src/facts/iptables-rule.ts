@@ -126,6 +126,12 @@ function readMatch(word: string, negate: boolean, reader: WordReader, sets: SetL
       return [markMatch(reader.next(), negate)];
     case '--match-set':
       return [setMatch(reader.next(), reader.next(), negate, sets)];
+    case '--rt-type':
+    case '--fragid':
+      reader.next();
+      return [assume(negate, 'a login carries no such IPv6 extension header')];
+    case '-f':
+      return [assume(negate, 'the first packet is no later fragment')];
     case '--syn':
       return [assume(!negate, 'the first packet is a SYN')];
     case '--tcp-flags':

@@ -79,6 +79,9 @@ function planProbe(state: State, { packet }: Probe): ProbeStep {
   if (placement.kind === 'passes') {
     return 'ufw already lets it through';
   }
+  if (placement.kind === 'stuck' && !placement.sure) {
+    return `ufw lets it through, unless ${placement.doubts.join('; ')} stops it, which nobody can tell`;
+  }
   if (placement.kind === 'stuck') {
     return isBan(placement.block)
       ? banReason

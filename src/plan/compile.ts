@@ -56,7 +56,8 @@ export function compileStagePlan(queue: readonly QueuedStep[], observed: FactSet
       const after = unforeseen.get(hidden.key) ?? '';
       return { steps, facts, later: queue.slice(index).map((one) => ({ ...one, after })) };
     }
-    const planned = planStep(queued, facts, context);
+    const stop = steps.find(({ action, playbook }) => action === 'blocked' && playbook === queued.playbook.name);
+    const planned = stop === undefined ? planStep(queued, facts, context) : undecided(queued, stop.id);
     steps.push(planned);
     for (const change of planned.changes) {
       facts = facts.with(change.factsAfter);
@@ -64,6 +65,11 @@ export function compileStagePlan(queue: readonly QueuedStep[], observed: FactSet
     }
   }
   return { steps, facts, later: [] };
+}
+
+// What a blocked step would have left behind is not known, so its playbook is not decided further.
+function undecided({ playbook, step }: QueuedStep, stop: string): PlannedStep {
+  return { id: step.id, playbook: playbook.name, module: step.module.name, action: 'skipped', reason: `not decided: step ${stop} is blocked`, changes: [] };
 }
 
 function planStep({ playbook, step }: QueuedStep, facts: FactSet, context: PlanContext): PlannedStep {

@@ -13,7 +13,7 @@ const maxJobs = 6;
 const observeFunctions = String.raw`
 part() {
   printf '\n%s B %s\n' "$T" "$1"
-  { part_e=$( { ( "p$1"; printf '\n%s' "$?" >&2 ) | head -c ${partCap} >&9; } 2>&1 | tail -c 2000 ); } 9>&1
+  { part_e=$( { { ( "p$1" ); printf '\n%s' "$?" >&2; } | head -c ${partCap} >&9; } 2>&1 | tail -c 2000 ); } 9>&1
   printf '\n%s X %s %s\n' "$T" "$1" "${'${part_e##*'}
 ${'}'}"
   printf '%s' "$part_e"

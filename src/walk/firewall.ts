@@ -129,7 +129,8 @@ function describePassage(passage: Passage): string {
 export type Placement =
   | { readonly kind: 'passes' }
   | { readonly kind: 'place'; readonly index: number; readonly ruleset: Ruleset; readonly block: Block }
-  | { readonly kind: 'stuck'; readonly block: Block | null; readonly doubts: readonly string[] };
+  /** `sure` is false where nobody can tell whether the packet is stopped at all. */
+  | { readonly kind: 'stuck'; readonly sure: boolean; readonly block: Block | null; readonly doubts: readonly string[] };
 
 /**
  * Finds where in one chain an accept takes effect for a packet: before the rule of that chain that
@@ -146,22 +147,25 @@ export function placeAccept(whole: Ruleset, ref: ChainRef, packet: Packet, accep
     return { kind: 'passes' };
   }
   if (chain === null || first.block === null) {
-    return { kind: 'stuck', block: first.block, doubts: first.doubts };
+    return { kind: 'stuck', sure: first.state === 'broken', block: first.block, doubts: first.doubts };
   }
   let index = positionIn(ref, first.block) ?? chain.rules.length;
   // Each round moves the rule before one more that may stop the packet.
   for (let round = 0; round < 64; round += 1) {
     const passage = traverse(insertRule(ruleset, ref, index, accept), packet);
-    if (passage.state === 'ok') {
+    const earlier = passage.block === null ? null : positionIn(ref, passage.block);
+    const further = earlier !== null && earlier < index;
+    // What only may stop it stands elsewhere: the accept still mends what surely stopped it.
+    const mended = passage.state === 'unknown' && first.state === 'broken' && !further;
+    if (passage.state === 'ok' || mended) {
       return { kind: 'place', index, ruleset: insertRule(whole, ref, index, accept), block: first.block };
     }
-    const earlier = passage.block === null ? null : positionIn(ref, passage.block);
-    if (earlier === null || earlier >= index) {
-      return { kind: 'stuck', block: passage.block, doubts: passage.doubts };
+    if (!further) {
+      return { kind: 'stuck', sure: passage.state === 'broken', block: passage.block, doubts: passage.doubts };
     }
     index = earlier;
   }
-  return { kind: 'stuck', block: first.block, doubts: first.doubts };
+  return { kind: 'stuck', sure: first.state === 'broken', block: first.block, doubts: first.doubts };
 }
 
 /** Whether a packet passes its way to one chain with an accept at a given place of that chain. */

@@ -1,0 +1,181 @@
+import { lookup } from 'node:dns/promises';
+import { hostname } from 'node:os';
+import { normalAddress } from '../core/net.ts';
+import type { ClientAddress, Endpoint } from '../core/endpoint.ts';
+import { notContacted, RunFailure, type Failure } from '../core/failure.ts';
+import { checkHostName, checkPort, checkUserName } from '../core/host-name.ts';
+import type { Result } from '../core/result.ts';
+import { createExecRoute, splitCommand } from '../route/exec.ts';
+import { createLocalRoute } from '../route/local.ts';
+import type { Route, Session } from '../route/route.ts';
+import { sourceAddress } from '../route/source-address.ts';
+import { createSshRoute } from '../route/ssh.ts';
+import { parseJumps, parseVia, type HopSpec } from '../route/target-spec.ts';
+import { resolveTarget, systemTargetContext, type SshTarget, type TargetOptions } from '../route/target.ts';
+import { loginProber, type Prober } from '../run/prove.ts';
+import type { ProofLevel } from '../run/result.ts';
+import { askSecret, takeSecret } from './prompt.ts';
+
+/** The flags that say which host it is and how to get in. */
+export interface RouteFlags {
+  readonly host?: string;
+  readonly port?: string;
+  readonly user?: string;
+  readonly identity: readonly string[];
+  readonly jump?: string;
+  readonly from?: string;
+  readonly knownHosts?: string;
+  readonly acceptNewHostKey: boolean;
+  readonly via: readonly string[];
+  readonly viaIdentity: readonly string[];
+  readonly exec: readonly string[];
+  readonly local: boolean;
+}
+
+/** The endpoint and the ways in, ready to be tried. */
+export interface Ways {
+  readonly endpoint: Endpoint;
+  readonly routes: readonly Route[];
+  readonly clientAddress: (route: Route, session: Session) => ClientAddress | null;
+  readonly isEndpoint: (route: Route) => boolean;
+  readonly prober: Prober | null;
+  readonly proofWanted: ProofLevel;
+}
+
+/**
+ * Checks the flags, resolves the endpoint and builds the routes. No host is contacted.
+ *
+ * @throws RunFailure where a flag is wrong or the ssh configuration cannot be honoured.
+ */
+export async function resolveRoutes(flags: RouteFlags, signal: AbortSignal, notice: (text: string) => void): Promise<Ways> {
+  const secrets = {
+    ssh: takeSecret('REMEDY_SSH_PASSWORD'),
+    via: takeSecret('REMEDY_VIA_PASSWORD'),
+    sudo: takeSecret('REMEDY_SUDO_PASSWORD'),
+    passphrase: takeSecret('REMEDY_KEY_PASSPHRASE'),
+  };
+  const checked = checkFlags(flags);
+  const context = systemTargetContext(process.env, signal);
+  const askPassphrase = async (prompt: string): Promise<typeof secrets.passphrase> => secrets.passphrase ?? askSecret(prompt);
+  const common = { knownHosts: flags.knownHosts ?? null, askPassword: askSecret, askPassphrase };
+  const resolve = async (options: Omit<TargetOptions, 'knownHosts' | 'askPassword' | 'askPassphrase'>): Promise<SshTarget> => {
+    const resolved = unwrap(await resolveTarget({ ...options, ...common }, context));
+    resolved.notices.forEach(notice);
+    return resolved.target;
+  };
+  const target = await resolve({ host: checked.host, port: checked.port, user: flags.user ?? null, identities: flags.identity, jump: checked.jump, password: secrets.ssh });
+  const endpoint = await toEndpoint(target, checked.from);
+  const sudo = { sudoPassword: secrets.sudo, askSudoPassword: askSecret };
+  const sshRoute = (to: SshTarget): Route => createSshRoute({ target: to, acceptNewHostKey: flags.acceptNewHostKey, onNotice: notice, ...sudo });
+  const vias: { target: SshTarget; route: Route }[] = [];
+  for (const via of checked.vias) {
+    const identities = flags.viaIdentity.length > 0 ? flags.viaIdentity : flags.identity;
+    const to = await resolve({ host: via.host, port: via.port, user: via.user, identities, jump: via.jump.length > 0 ? via.jump : null, password: secrets.via });
+    vias.push({ target: to, route: sshRoute(to) });
+  }
+  const named: Route[] = [
+    ...vias.map(({ route }) => route),
+    ...flags.exec.map((command) => createExecRoute({ argv: unwrap(splitCommand(command)), environment: process.env, ...sudo })),
+    ...(flags.local ? [createLocalRoute({ environment: process.env, ...sudo })] : []),
+  ];
+  const own = named.length === 0 ? sshRoute(target) : null;
+  const samePath = [...(own === null ? [] : [own]), ...vias.filter((via) => takesPathOf(via.target, target)).map(({ route }) => route)];
+  return {
+    endpoint,
+    routes: own === null ? named : [own],
+    // The host's own word for where we come from; only on the path that the endpoint's logins take.
+    clientAddress: (route, session) =>
+      checked.from === null && samePath.includes(route) ? (session.connection?.client ?? null) : null,
+    isEndpoint: (route) => route === own,
+    prober: loginProber(target),
+    proofWanted: flags.host === undefined ? 'banner' : 'login',
+  };
+}
+
+interface CheckedFlags {
+  readonly host: string;
+  readonly port: number | null;
+  readonly jump: readonly HopSpec[] | null;
+  readonly from: string | null;
+  readonly vias: readonly ReturnType<typeof viaOf>[];
+}
+
+function checkFlags(flags: RouteFlags): CheckedFlags {
+  if (flags.host === undefined && !flags.local) {
+    throw usage('No host was named', 'Name the host whose SSH should work: --host HOST. For this machine: --local.');
+  }
+  const host = flags.host === undefined ? 'localhost' : valid(checkHostName(flags.host), '--host');
+  if (flags.user !== undefined) {
+    valid(checkUserName(flags.user), '--user');
+  }
+  const from = flags.from === undefined ? null : normalAddress(flags.from);
+  if (flags.from !== undefined && from === null) {
+    throw usage(`--from ${JSON.stringify(flags.from)} is not an IP address`, 'It is the address that logins come from, as the host sees it.');
+  }
+  return {
+    host,
+    port: flags.port === undefined ? null : valid(checkPort(flags.port), '--port'),
+    jump: flags.jump === undefined ? null : valid(parseJumps(flags.jump), '--jump'),
+    from,
+    vias: flags.via.map(viaOf),
+  };
+}
+
+function viaOf(text: string): { host: string; user: string | null; port: number | null; jump: readonly HopSpec[] } {
+  return valid(parseVia(text), '--via');
+}
+
+function takesPathOf(via: SshTarget, endpoint: SshTarget): boolean {
+  const path = (target: SshTarget): string => JSON.stringify([target.address, ...target.jump.map(({ address, port }) => [address, port])]);
+  return path(via) === path(endpoint);
+}
+
+async function toEndpoint(target: SshTarget, from: string | null): Promise<Endpoint> {
+  const lastJump = target.jump.at(-1);
+  const address = lastJump === undefined ? await addressOf(target.address) : target.address;
+  const assumed = from ?? (lastJump === undefined ? await sourceAddress(target.address) : normalAddress(await addressOf(lastJump.address)));
+  return {
+    host: target.host,
+    address,
+    port: target.port,
+    user: target.user,
+    from: assumed === null ? null : { address: assumed, assumed: from === null },
+  };
+}
+
+// The walk asks which interface has the endpoint's address; a name that nobody resolves stays a name.
+async function addressOf(name: string): Promise<string> {
+  const literal = normalAddress(name);
+  if (literal !== null) {
+    return literal;
+  }
+  if (name === hostname()) {
+    return name;
+  }
+  const found = await lookup(name).catch(() => null);
+  return found?.address ?? name;
+}
+
+function unwrap<T>(result: Result<T, Failure>): T {
+  if (!result.ok) {
+    throw new RunFailure(result.error);
+  }
+  return result.value;
+}
+
+function valid<T>(result: Result<T, string>, flag: string): T {
+  if (!result.ok) {
+    throw new RunFailure({
+      code: 'invalid-host',
+      what: `${flag} cannot be used.`,
+      why: result.error,
+      access: notContacted,
+      todo: `Give ${flag} a valid value, then run the same command again.`,
+    });
+  }
+  return result.value;
+}
+
+function usage(what: string, why: string): RunFailure {
+  return new RunFailure({ code: 'usage', what: `${what}.`, why, access: notContacted, todo: 'For help, run:\n    remedy run --help' });
+}

@@ -1,0 +1,277 @@
+# shellcheck shell=bash
+# Hosts: real systemd in namespaces, on an overlay that is thrown away.
+
+show_up_help() {
+  cat <<'HELP'
+Examples:
+  lab up web
+  lab up old --port 22 --port 2222 --sudo password --use-pty
+  lab up six --ipv6-only --root debian13
+
+  --root ROOT         debian12 (default), debian13, debian12-iptables, debian13-iptables
+  --sudo HOW          what admin may do: nopasswd (default), password, none
+  --use-pty           sudo runs its command under a pty
+  --port N            sshd's port; may be given more than once
+  --ipv6-only         no IPv4 address
+  --no-ipv6           IPv6 is off
+  --broken ipv4|ipv6  the family is there and the name has it, but packets are lost on the way
+  --no-wait-ssh       return when systemd is up; sshd need not answer
+HELP
+}
+
+command_up() {
+  local name='' root=debian12 sudo=nopasswd pty=0 ports=() family=both broken='' wait_ssh=1
+  while (($#)); do
+    case $1 in
+      --root) root=${2:?--root needs a name}; shift ;;
+      --sudo) sudo=${2:?--sudo needs a word}; shift ;;
+      --use-pty) pty=1 ;;
+      --port) ports+=("${2:?--port needs a number}"); shift ;;
+      --ipv6-only) family=6 ;;
+      --no-ipv6) family=4 ;;
+      --broken) broken=${2:?--broken needs ipv4 or ipv6}; shift ;;
+      --no-wait-ssh) wait_ssh=0 ;;
+      -h | --help) show_up_help; return ;;
+      -*) fail "lab up does not know '$1'" 'lab up --help lists the options' ;;
+      *) name=$1 ;;
+    esac
+    shift
+  done
+  check_name 'host name' "$name"
+  check_root "$root"
+  [[ $sudo =~ ^(nopasswd|password|none)$ ]] || fail "--sudo is nopasswd, password or none, not '$sudo'"
+  [[ $broken =~ ^(|ipv4|ipv6)$ ]] || fail "--broken is ipv4 or ipv6, not '$broken'"
+  ((${#ports[@]})) || ports=(22)
+  require_machine
+  ensure_roots "$root"
+  ensure_lab
+  [[ ! -d $LAB/hosts/$name && ! -d $LAB/controllers/$name ]] || fail "'$name' exists already in lab '$LAB_ID'"
+  with_lab_lock prepare_host
+  start_host "$name"
+  await_host "$name" "$wait_ssh"
+}
+
+# Reads the options of command_up.
+prepare_host() {
+  local number dir=$LAB/hosts/$name address4='' address6=''
+  number=$(next_number)
+  [[ $family == 6 ]] || address4=$(address4_of "$number")
+  [[ $family == 4 ]] || address6=$(address6_of "$number")
+  mkdir -p "$dir/mount"
+  ssh-keygen -q -t ed25519 -N '' -C "root@$name" -f "$dir/ssh_host_ed25519_key"
+  ssh-keygen -q -t ecdsa -N '' -C "root@$name" -f "$dir/ssh_host_ecdsa_key"
+  # RSA takes a second to make: all hosts share the base root's.
+  cp "$(root_path "$root")"/etc/ssh/ssh_host_rsa_key* "$dir/"
+  create_namespace "$name"
+  attach "$name" "$number" "$address4" "$address6"
+  if [[ $broken == ipv4 ]]; then drop_on_the_way "$address4"; fi
+  if [[ $broken == ipv6 ]]; then drop_on_the_way "$address6"; fi
+  remember "$dir/info" "name=$name" "kind=host" "root=$root" "base=$(root_path "$root")" "sudo=$sudo" "pty=$pty" \
+    "ports=${ports[*]}" "address4=$address4" "address6=$address6" "broken=$broken" "machine=$(machine_name "$name")"
+  write_address_book
+}
+
+# dtach holds the console, so that it can be attached to at any time.
+start_host() {
+  local dir=$LAB/hosts/$1
+  dtach -n "$dir/console" -r none unshare --mount --propagation private -- \
+    bash "$LIB/boot-host.sh" "$LIB" "$LAB" "$1" "$(host_cgroup "$1")" </dev/null >/dev/null 2>&1 7>&- 9>&-
+}
+
+cgroup_root() {
+  if [[ $(stat -f -c %T /sys/fs/cgroup) == cgroup2fs ]]; then
+    echo /sys/fs/cgroup
+  else
+    echo /sys/fs/cgroup/unified
+  fi
+}
+
+# A control group for each host: two systemds in one group would end each other's services.
+host_cgroup() {
+  printf '%s/remedy-lab.%s.%s\n' "$(cgroup_root)" "$LAB_ID" "$1"
+}
+
+# The host's process 1, as the machine sees it.
+leader() {
+  local boot
+  boot=$(recorded_process "$LAB/hosts/$1/boot.pid") || return 1
+  local nspawn child
+  for nspawn in $(children "$boot"); do
+    for child in $(children "$nspawn"); do
+      [[ $(process_name "$child") == systemd ]] || continue
+      printf '%s\n' "$child"
+      return
+    done
+  done
+  return 1
+}
+
+children() {
+  cat "/proc/$1/task/"*/children 2>/dev/null || true
+}
+
+process_name() {
+  cat "/proc/$1/comm" 2>/dev/null || true
+}
+
+await_host() {
+  local name=$1 wait_ssh=$2
+  wait_until 60 host_settled "$name" || fail "$name did not come up in 60 s" "see $LAB/hosts/$name/boot.log"
+  ((wait_ssh)) || return 0
+  local file=$LAB/hosts/$name/info address port
+  address=$(recall "$file" address4)
+  [[ -n $address && $(recall "$file" broken) != ipv4 ]] || address=$(recall "$file" address6)
+  port=$(recall "$file" ports)
+  in_namespace ctl timeout 20 bash "$LIB/await-banner.sh" "$address" "${port%% *}" ||
+    fail "sshd on $name does not answer at $address port ${port%% *}" "lab exec $name systemctl status ssh"
+}
+
+host_settled() {
+  local pid result
+  recorded_process "$LAB/hosts/$1/boot.pid" >/dev/null || [[ ! -f $LAB/hosts/$1/boot.pid ]] ||
+    fail "$1 ended while booting: $(tail -n 3 "$LAB/hosts/$1/boot.log")" "lab down $1"
+  pid=$(leader "$1") || return 1
+  # Waits inside, by the bus, once the bus is there.
+  result=$(nsenter -t "$pid" -a -- timeout 30 /usr/bin/systemctl is-system-running --wait 2>/dev/null) || true
+  [[ $result == running || $result == degraded ]]
+}
+
+require_host() {
+  require_lab
+  [[ -d $LAB/hosts/$1 ]] || fail "there is no host '$1' in lab '$LAB_ID'" "lab up $1 makes it"
+}
+
+command_exec() {
+  local name=${1:-}
+  [[ -n $name ]] || fail 'in which host?' 'usage: lab exec NAME [--] [CMD...]'
+  shift
+  [[ ${1:-} != -- ]] || shift
+  (($#)) || set -- bash -l
+  require_host "$name"
+  local pid
+  pid=$(leader "$name") || fail "$name is not running" "lab down $name; lab up $name"
+  exec_in "$pid" "$@"
+}
+
+# A lost caller hangs up on the command, as a lost SSH connection does.
+exec_in() {
+  local pid=$1
+  shift
+  exec nsenter -t "$pid" -a -- /usr/bin/env -i -C /root HOME=/root USER=root LOGNAME=root SHELL=/bin/bash \
+    TERM="${TERM:-dumb}" LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    setpriv --pdeathsig HUP -- "$@"
+}
+
+command_console() {
+  local name=${1:?usage: lab console NAME}
+  require_host "$name"
+  recorded_process "$LAB/hosts/$name/boot.pid" >/dev/null || fail "$name is not running"
+  if [[ -t 0 ]]; then exec dtach -a "$LAB/hosts/$name/console" -E -z -r none; fi
+  # dtach attaches a terminal only; a program's pipes go through this.
+  exec perl "$LIB/console.pl" "$LAB/hosts/$name/console"
+}
+
+command_login() {
+  local name='' user=root options=() timeout=5
+  while (($#)); do
+    case $1 in
+      --) shift; break ;;
+      -4 | -6) options+=("$1") ;;
+      --port) options+=(-p "${2:?--port needs a number}"); shift ;;
+      --timeout) timeout=${2:?--timeout needs seconds}; shift ;;
+      -*) fail "lab login does not know '$1'" 'usage: lab login NAME [USER] [-4|-6] [--port N] [--timeout S] [-- CMD...]' ;;
+      *) if [[ -z $name ]]; then name=$1; else user=$1; fi ;;
+    esac
+    shift
+  done
+  require_host "$name"
+  run_in_controller ctl ssh -F "$LAB/ssh_config" -o ConnectTimeout="$timeout" "${options[@]}" -l "$user" -- "$name" "$@"
+}
+
+command_reboot() {
+  local name=${1:?usage: lab reboot NAME} before
+  require_host "$name"
+  before=$(leader "$name") || fail "$name is not running"
+  (exec_in "$before" systemctl --no-block reboot)
+  wait_until 60 leader_changed "$name" "$before" || fail "$name did not restart in 60 s"
+  await_host "$name" 0
+}
+
+leader_changed() {
+  local now
+  now=$(leader "$1") && [[ $now != "$2" ]]
+}
+
+command_down() {
+  local name=${1:-}
+  require_machine
+  case $name in
+    '') fail 'which host or controller?' 'usage: lab down NAME | --all' ;;
+    --all) [[ ! -e $LAB ]] || with_lab_lock remove_lab ;;
+    *) [[ ! -e $LAB ]] || with_lab_lock remove_one "$name" ;;
+  esac
+}
+
+remove_one() {
+  [[ $1 != ctl ]] || fail 'ctl ends with the lab' 'lab down --all'
+  check_name name "$1"
+  [[ -d $LAB ]] || return 0
+  if [[ -d $LAB/hosts/$1 ]]; then remove_host "$1"; fi
+  if [[ -d $LAB/controllers/$1 ]]; then remove_controller "$1"; fi
+  write_address_book
+}
+
+remove_lab() {
+  local dir
+  for dir in "$LAB"/hosts/*/; do
+    [[ ! -d $dir ]] || remove_host "$(basename "$dir")"
+  done
+  for dir in "$LAB"/controllers/*/; do
+    [[ ! -d $dir ]] || remove_controller "$(basename "$dir")"
+  done
+  for dir in "$LAB"/net/*; do
+    [[ ! -e $dir ]] || remove_namespace "$(basename "$dir")"
+  done
+  rm -rf "$LAB" "$LAB.lock"
+}
+
+# Works on whatever is left, so that it also cleans up after a crash.
+remove_host() {
+  local name=$1 dir=$LAB/hosts/$1 group
+  group=$(host_cgroup "$name")
+  end_host "$dir" "$group"
+  end_processes_in "$name"
+  remove_namespace "$name"
+  remove_cgroups "$group"
+  rm -rf "/run/systemd/nspawn/propagate/$(machine_name "$name")" "$dir"
+}
+
+# Unique on the machine, and short: a machine name has 64 characters at most.
+machine_name() {
+  printf 'remedy-lab-%s\n' "$(printf '%s' "$LAB/$1" | sha256sum | cut -c1-16)"
+}
+
+end_host() {
+  local dir=$1 group=$2 pid file
+  # One write ends all in the group; the ids are for kernels that lack it.
+  if [[ -w $group/cgroup.kill ]]; then echo 1 >"$group/cgroup.kill"; fi
+  for file in boot console; do
+    pid=$(recorded_process "$dir/$file.pid") || continue
+    if [[ $file == boot ]]; then kill -KILL "$pid" 2>/dev/null || true; fi
+    wait_until 10 process_gone "$dir/$file.pid" || say "process $pid of $(basename "$dir") does not end"
+  done
+}
+
+process_gone() {
+  ! recorded_process "$1" >/dev/null
+}
+
+remove_cgroups() {
+  [[ -d $1 ]] || return 0
+  wait_until 5 cgroup_empty "$1" || true
+  find "$1" -depth -type d -exec rmdir {} + 2>/dev/null || true
+}
+
+cgroup_empty() {
+  ! grep -q '^populated 1' "$1/cgroup.events" 2>/dev/null
+}

@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# What the machine itself must have.
+
+machine_packages=(mmdebstrap debian-archive-keyring systemd-container dtach iproute2 nftables openssh-client openssl perl-base util-linux)
+
+require_machine() {
+  [[ $(uname -s) == Linux ]] || fail 'hosts are Linux namespaces: this is not Linux'
+  ((EUID == 0)) || fail 'namespaces and mounts need root' 'run as root, or with sudo'
+}
+
+missing_packages() {
+  local package
+  for package in "${machine_packages[@]}"; do
+    [[ $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] || printf '%s\n' "$package"
+  done
+}
+
+install_missing_packages() {
+  command -v apt-get >/dev/null ||
+    fail 'the lab installs Debian packages and there is no apt-get here' "it needs: ${machine_packages[*]}"
+  local missing
+  mapfile -t missing < <(missing_packages)
+  ((${#missing[@]})) || return 0
+  say "installing ${missing[*]}"
+  apt-get update -qq >&2
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}

@@ -1,0 +1,327 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { run, runOrThrow } from './process.ts';
+import type { Result, RunOptions } from './process.ts';
+
+export type { Result, RunOptions } from './process.ts';
+export { differences, snapshot } from './snapshot.ts';
+export type { Snapshot } from './snapshot.ts';
+
+export type Root = 'debian12' | 'debian13' | 'debian12-iptables' | 'debian13-iptables';
+
+export interface UpOptions {
+  readonly root?: Root;
+  /** What `admin` may do by sudo. Default: nopasswd. */
+  readonly sudo?: 'nopasswd' | 'password' | 'none';
+  readonly usePty?: boolean;
+  /** sshd's ports. Default: 22. */
+  readonly ports?: readonly number[];
+  readonly ipv6Only?: boolean;
+  readonly noIpv6?: boolean;
+  /** The family is there, and the name has it, but its packets are lost on the way. */
+  readonly broken?: 'ipv4' | 'ipv6';
+  /** False: return when systemd is up. */
+  readonly waitSsh?: boolean;
+}
+
+export interface LoginOptions extends RunOptions {
+  readonly family?: 4 | 6;
+  readonly port?: number;
+  readonly connectSeconds?: number;
+}
+
+export interface BreakOptions {
+  /** The addresses shut out. Default: both of the controller `ctl`. */
+  readonly from?: readonly string[];
+  /** Whose keys or home. Default: root and admin. */
+  readonly user?: 'root' | 'admin';
+}
+
+export interface LabHost {
+  readonly name: string;
+  readonly ipv4: string | undefined;
+  readonly ipv6: string | undefined;
+  /** For remedy's `--exec`: a root shell on stdin and stdout, without SSH. Needs a root controller. */
+  readonly execCommand: string;
+  /** For remedy's `--console`: the host's real console, with login. Needs a root controller. */
+  readonly consoleCommand: string;
+  /** Runs as root inside, not over SSH. A string is a script for sh. */
+  exec(command: string | readonly string[], options?: RunOptions): Promise<Result>;
+  /** As `exec`, for what must work: returns stdout, trimmed. */
+  read(command: string | readonly string[]): Promise<string>;
+  breakIt(...breaks: readonly string[]): Promise<void>;
+  breakWith(options: BreakOptions, ...breaks: readonly string[]): Promise<void>;
+  /** SSH from the controller `ctl` with the lab's key. Default: root, `true`. */
+  login(user?: string, command?: string, options?: LoginOptions): Promise<Result>;
+  reboot(): Promise<void>;
+  down(): Promise<void>;
+}
+
+export interface Controller {
+  readonly name: string;
+  readonly home: string;
+  /** The checkout as seen from there. */
+  readonly checkout: string;
+  /** The lab's key as its user can read it; hosts trust it. */
+  readonly keyFile: string;
+  /** The addresses that hosts see: the router's, behind NAT. */
+  readonly address4: string;
+  readonly address6: string;
+  run(argv: readonly string[], options?: RunOptions): Promise<Result>;
+  /** Writes below the home, as its user; returns the whole path. */
+  writeFile(path: string, text: string | Uint8Array, mode?: number): Promise<string>;
+}
+
+export interface RemedyOptions extends RunOptions {
+  /** Default: `ctl`, which is root and not behind NAT. */
+  readonly controller?: Controller;
+}
+
+export interface RemedyResult extends Result {
+  /** Parses stdout; says what was there instead if it is not JSON. */
+  json<T = unknown>(): T;
+}
+
+export interface Lab extends AsyncDisposable {
+  readonly id: string;
+  /** The default controller. */
+  readonly ctl: Controller;
+  readonly keyFile: string;
+  /** A second key that hosts trust. */
+  readonly otherKeyFile: string;
+  /** The hosts' real keys; grows with each `up`. */
+  readonly knownHosts: string;
+  readonly sshConfig: string;
+  readonly adminPassword: string;
+  up(name: string, options?: UpOptions): Promise<LabHost>;
+  controller(options?: { readonly user?: boolean; readonly nat?: boolean }): Promise<Controller>;
+  remedy(args: readonly string[], options?: RemedyOptions): Promise<RemedyResult>;
+  /** Ends all of it. */
+  down(): Promise<void>;
+}
+
+const labProgram = resolve(dirname(fileURLToPath(import.meta.url)), '../lab');
+
+// Building a base root, which the first `up` may have to do, takes a minute on a slow machine.
+const UP_TIMEOUT_MS = 600_000;
+
+/** Whether this machine can boot hosts; if not, tests are skipped with the reason. */
+export async function canRunHosts(): Promise<{ ok: true } | { ok: false; why: string }> {
+  if (process.platform !== 'linux')
+    return { ok: false, why: 'hosts are Linux namespaces; this is not Linux' };
+  if (process.getuid?.() !== 0) return { ok: false, why: 'namespaces and mounts need root' };
+  const tried = await run([
+    'unshare',
+    '--net',
+    '--mount',
+    '--pid',
+    '--uts',
+    '--ipc',
+    '--fork',
+    'true',
+  ]).catch(() => undefined);
+  if (tried?.status !== 0)
+    return { ok: false, why: 'this machine does not let us make namespaces' };
+  if (
+    !existsSync('/sys/fs/cgroup/cgroup.procs') &&
+    !existsSync('/sys/fs/cgroup/unified/cgroup.procs')
+  ) {
+    return { ok: false, why: 'control groups version 2 are not mounted' };
+  }
+  const tools = ['mmdebstrap', 'systemd-nspawn', 'dtach', 'ip', 'nft'];
+  if (!inPath('apt-get') && !tools.every(inPath)) {
+    return { ok: false, why: `no apt-get here to install what is missing of ${tools.join(', ')}` };
+  }
+  return { ok: true };
+}
+
+/** Opens a lab of its own: use `await using`, or call `down`. */
+export async function openLab(): Promise<Lab> {
+  await removeAbandonedLabs();
+  // The process id lets a later run find what a killed one left.
+  const id = `t${process.pid}-${randomBytes(4).toString('hex')}`;
+  await callLab(id, ['open']);
+  const [keyFile, otherKeyFile, knownHosts, sshConfig, adminPassword] = await Promise.all(
+    ['key', 'key-other', 'known-hosts', 'ssh-config', 'password'].map((what) =>
+      callLab(id, [what]),
+    ),
+  );
+  const ctl = await describeController(id, 'ctl');
+  let controllers = 0;
+  const down = async (): Promise<void> => {
+    await callLab(id, ['down', '--all']);
+  };
+  return {
+    id,
+    ctl,
+    keyFile: present(keyFile),
+    otherKeyFile: present(otherKeyFile),
+    knownHosts: present(knownHosts),
+    sshConfig: present(sshConfig),
+    adminPassword: present(adminPassword),
+    async up(name, options = {}) {
+      await callLab(id, ['up', name, ...upWords(options)], { timeoutMs: UP_TIMEOUT_MS });
+      return describeHost(id, name);
+    },
+    async controller({ user = false, nat = false } = {}) {
+      controllers += 1;
+      const name = `c${controllers}`;
+      await callLab(id, [
+        'controller',
+        name,
+        ...(user ? ['--user'] : []),
+        ...(nat ? ['--nat'] : []),
+      ]);
+      return describeController(id, name);
+    },
+    async remedy(args, { controller = ctl, ...options } = {}) {
+      const result = await controller.run(
+        ['node', join(controller.checkout, 'bin/remedy.js'), ...args],
+        options,
+      );
+      return { ...result, json: <T>() => parseJson<T>(result) };
+    },
+    down,
+    [Symbol.asyncDispose]: down,
+  };
+}
+
+async function describeHost(id: string, name: string): Promise<LabHost> {
+  const info = await describe(id, name);
+  const exec = (command: string | readonly string[], options: RunOptions = {}): Promise<Result> =>
+    typeof command === 'string'
+      ? run([labProgram, '--lab', id, 'exec', name, '--', 'sh', '-c', command], options)
+      : run([labProgram, '--lab', id, 'exec', name, '--', ...command], options);
+  return {
+    name,
+    ipv4: info.get('address4') || undefined,
+    ipv6: info.get('address6') || undefined,
+    execCommand: `${quoted(labProgram)} --lab ${id} exec ${name} sh`,
+    consoleCommand: `${quoted(labProgram)} --lab ${id} console ${name}`,
+    exec,
+    async read(command) {
+      const result = await exec(command);
+      if (result.status !== 0)
+        throw new Error(`${name}: ${String(command)}: status ${result.status}\n${result.stderr}`);
+      return result.stdout.trim();
+    },
+    async breakIt(...breaks) {
+      await callLab(id, ['break', name, ...breaks]);
+    },
+    async breakWith({ from, user }, ...breaks) {
+      const options = [
+        ...(from ? ['--from', from.join(',')] : []),
+        ...(user ? ['--user', user] : []),
+      ];
+      await callLab(id, ['break', name, ...options, ...breaks]);
+    },
+    login(user = 'root', command = 'true', { family, port, connectSeconds = 5, ...options } = {}) {
+      const words = [
+        '--timeout',
+        String(connectSeconds),
+        ...(family ? [`-${family}`] : []),
+        ...(port ? ['--port', String(port)] : []),
+      ];
+      return run([labProgram, '--lab', id, 'login', name, user, ...words, '--', command], options);
+    },
+    async reboot() {
+      await callLab(id, ['reboot', name], { timeoutMs: 120_000 });
+    },
+    async down() {
+      await callLab(id, ['down', name]);
+    },
+  };
+}
+
+async function describeController(id: string, name: string): Promise<Controller> {
+  const info = await describe(id, name);
+  const home = present(info.get('home'));
+  const owner = Number(info.get('uid'));
+  return {
+    name,
+    home,
+    checkout: present(info.get('checkout')),
+    keyFile: join(home, '.ssh/id_ed25519'),
+    address4: present(info.get('address4')),
+    address6: present(info.get('address6')),
+    run: (argv, options) => run([labProgram, '--lab', id, 'run', name, '--', ...argv], options),
+    async writeFile(path, text, mode = 0o600) {
+      const whole = resolve(home, path);
+      await makeFolder(dirname(whole), owner);
+      await writeFile(whole, text, { mode });
+      // The mode given above is cut by the umask, and is not used at all if the file is there.
+      await chmod(whole, mode);
+      await chown(whole, owner, owner);
+      return whole;
+    },
+  };
+}
+
+async function makeFolder(path: string, owner: number): Promise<void> {
+  if (existsSync(path)) return;
+  await makeFolder(dirname(path), owner);
+  await mkdir(path, { mode: 0o700 });
+  await chown(path, owner, owner);
+}
+
+async function describe(id: string, name: string): Promise<Map<string, string>> {
+  const lines = (await callLab(id, ['info', name])).split('\n');
+  return new Map(
+    lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
+}
+
+async function removeAbandonedLabs(): Promise<void> {
+  const ids = (await runOrThrow([labProgram, 'labs'])).split('\n');
+  for (const id of ids) {
+    const pid = /^t(\d+)-[0-9a-f]{8}$/.exec(id)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) await callLab(id, ['down', '--all']);
+  }
+}
+
+async function callLab(
+  id: string,
+  words: readonly string[],
+  options: RunOptions = {},
+): Promise<string> {
+  return (await runOrThrow([labProgram, '--lab', id, ...words], options)).trim();
+}
+
+function upWords(options: UpOptions): string[] {
+  return [
+    ...(options.root ? ['--root', options.root] : []),
+    ...(options.sudo ? ['--sudo', options.sudo] : []),
+    ...(options.usePty ? ['--use-pty'] : []),
+    ...(options.ports ?? []).flatMap((port) => ['--port', String(port)]),
+    ...(options.ipv6Only ? ['--ipv6-only'] : []),
+    ...(options.noIpv6 ? ['--no-ipv6'] : []),
+    ...(options.broken ? ['--broken', options.broken] : []),
+    ...(options.waitSsh === false ? ['--no-wait-ssh'] : []),
+  ];
+}
+
+function parseJson<T>(result: Result): T {
+  try {
+    return JSON.parse(result.stdout) as T;
+  } catch {
+    throw new Error(`not JSON (status ${result.status}):\n${result.stdout}\n${result.stderr}`);
+  }
+}
+
+function present(value: string | undefined): string {
+  if (value === undefined || value === '') throw new Error('the lab did not say what was asked');
+  return value;
+}
+
+function inPath(tool: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((dir) => existsSync(join(dir, tool)));
+}
+
+// remedy splits the command into words as a shell would.
+function quoted(word: string): string {
+  return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
