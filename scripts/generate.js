@@ -16,7 +16,7 @@ async function load(path) {
 
 async function readPlaybooks(parsePlaybook, printDiagnostics, registry) {
   const folder = join(root, 'playbooks');
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml')).sort();
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml')).toSorted();
   const playbooks = [];
   for (const name of names) {
     const parsed = parsePlaybook(await readFile(join(folder, name), 'utf8'), `playbooks/${name}`, registry);

@@ -31,10 +31,10 @@ const SSHD: readonly Break[] = [
   ['sshd-masked', 'refused'],
 ];
 const KEYS: readonly Break[] = [
-  ['keys-missing', 'noKey'],
-  ['keys-empty', 'noKey'],
-  ['keys-corrupt', 'noKey'],
-  ['keys-all-corrupt', 'noKey'],
+  ['authorized-keys-missing', 'noKey'],
+  ['authorized-keys-empty', 'noKey'],
+  ['authorized-keys-corrupt', 'noKey'],
+  ['authorized-keys-all-corrupt', 'noKey'],
   ['home-modes', 'noKey'],
   ['ssh-dir-modes', 'noKey'],
   ['authorized-keys-modes', 'noKey'],
@@ -147,7 +147,7 @@ describe.skipIf(!able.ok)('the lab', () => {
       expect(said).toMatchObject({ status: 0, stdout: `remedy-lab\n${far.home} yes\n` });
       expect((await far.run(['getent', 'hosts', 'unknown'])).status).toBe(2);
       expect(
-        (await lab.ctl.run(['sh', '-c', `${host.execCommand}`], { stdin: 'hostname; exit 7' }))
+        (await lab.ctl.run(['sh', '-c', host.execCommand], { stdin: 'hostname; exit 7' }))
           .stdout,
       ).toBe('seen\n');
       const slow = await lab.ctl.run(['sleep', '60'], { timeoutMs: 200 });

@@ -90,7 +90,7 @@ async function chooseFile(name: string, byName: ReadonlyMap<string, PlaybookFile
   if (/[/\\]|\.ya?ml$/.test(name)) {
     return readPlaybook(name).then(
       (file) => [file],
-      (error: Error) => `the playbook ${JSON.stringify(name)} cannot be read: ${error.message}`,
+      (error: unknown) => `the playbook ${JSON.stringify(name)} cannot be read: ${(error as Error).message}`,
     );
   }
   const found = byName.get(name);

@@ -41,7 +41,7 @@ export function createProgram(): Command {
   const program = new Command('remedy')
     .description('Get back into a Linux host whose SSH does not answer, without making it worse.')
     .version(version(), '-V, --version', 'print the version')
-    .addHelpText('before', `${mainExamples}`)
+    .addHelpText('before', mainExamples)
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
     .configureHelp({ sortSubcommands: false })

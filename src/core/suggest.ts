@@ -29,7 +29,7 @@ function measure(wanted: string, candidate: string, maxDistance: number): number
 }
 
 function letters(word: string): string {
-  return [...word].toSorted().join('');
+  return Array.from(word).toSorted().join('');
 }
 
 /** ` Did you mean «open-port»?` with its leading space, or nothing. */

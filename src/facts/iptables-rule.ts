@@ -179,9 +179,9 @@ function moduleMatch(name: string): Match[] {
 
 function recentMatch(word: string, negate: boolean, reader: WordReader): Match {
   const start = `recent ${word}`;
-  const details = reader.rest();
+  const rest = reader.rest();
   return negate
-    ? { kind: 'unknown', text: `! ${start} ${details}` }
+    ? { kind: 'unknown', text: `! ${start} ${rest}` }
     : assume(false, `${start}: a client that comes rarely is not on the list`);
 }
 

@@ -271,7 +271,7 @@ function setElements(right: Json, sets: NamedSets): readonly Json[] | null {
   if (typeof set === 'string') {
     return sets(set.replace(/^@/, ''));
   }
-  return Array.isArray(set) ? set : Array.isArray(right) ? right : [right];
+  return Array.isArray(set) ? (set as Json[]) : Array.isArray(right) ? (right as Json[]) : [right];
 }
 
 // An element with a time-out, counter or comment is wrapped: { elem: { val: …, timeout: … } }.

@@ -107,7 +107,7 @@ function banRules(facts: FactSet): { ref: ChainRef; rule: Rule }[] {
   const ruleset: Ruleset = iptables.known && nft.known ? joinRulesets(iptables.value, nft.value) : { tables: [] };
   return ruleset.tables.flatMap((table) =>
     table.chains
-      .filter((chain) => /^f2b-/.test(table.name) || /^(?:f2b|fail2ban)-/i.test(chain.name))
+      .filter((chain) => table.name.startsWith('f2b-') || /^(?:f2b|fail2ban)-/i.test(chain.name))
       .flatMap((chain) => chain.rules.map((rule) => ({ ref: { tool: table.tool, family: table.family, table: table.name, chain: chain.name }, rule }))),
   );
 }

@@ -47,7 +47,7 @@ function planTables(facts: FactSet, probes: readonly Probe[]): ModulePlan {
 }
 
 /** The next rule that is missing for a packet, live first, then saved; null where it passes. */
-function nextChange(facts: FactSet, packet: Packet): Change | 'ban' | string | null {
+function nextChange(facts: FactSet, packet: Packet): Change | string | null {
   const iptables = facts.get(iptablesRequest);
   if (!iptables.known) {
     return iptables.because;

@@ -85,11 +85,9 @@ function wantedIdentity(file: LoginFile, files: LoginFiles): FileIdentity | null
   const mode = Number.parseInt(identity.mode, 8);
   const isHome = file.directory === files.home;
   const tolerated = files.privateGroup && identity.gid === files.gid ? 0o020 : 0;
-  // eslint-disable-next-line no-bitwise -- permission bits
   const loose = (mode & 0o022 & ~tolerated) !== 0;
   const needed = file.name === '.' ? 0o500 : 0o400;
   const foreign = identity.uid !== files.uid && (identity.uid !== 0 || !readableBy(mode, file, identity, files));
-  // eslint-disable-next-line no-bitwise -- permission bits
   const shut = identity.uid === files.uid && (mode & needed) !== needed;
   if (!loose && !foreign && !shut) {
     return null;
@@ -101,13 +99,11 @@ function wantedIdentity(file: LoginFile, files: LoginFiles): FileIdentity | null
 // sshd reads the file as the user, so a file of root's must be readable for others or the group.
 function readableBy(mode: number, file: LoginFile, identity: FileIdentity, files: LoginFiles): boolean {
   const bit = file.name === '.' ? 0o1 : 0o4;
-  // eslint-disable-next-line no-bitwise -- permission bits
   return (mode & (identity.gid === files.gid ? bit << 3 : bit)) !== 0;
 }
 
 // Nothing is taken from a home folder but what sshd refuses: others may have to read it.
 function homeMode(mode: number): string {
-  // eslint-disable-next-line no-bitwise -- permission bits
   return ((mode & ~0o022) | 0o700).toString(8).padStart(4, '0');
 }
 

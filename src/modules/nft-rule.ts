@@ -48,7 +48,7 @@ function planChains(facts: FactSet, probes: readonly Probe[], runId: string): Mo
   return change(changes.length === 0 ? reason : 'nftables chains stop it', changes);
 }
 
-function nextChange(facts: FactSet, packet: Packet, runId: string): Change | 'ban' | string | null {
+function nextChange(facts: FactSet, packet: Packet, runId: string): Change | string | null {
   const nft = facts.get(nftRequest);
   const iptables = facts.get(iptablesRequest);
   if (!nft.known || !iptables.known) {

@@ -278,7 +278,7 @@ function listText(rules: readonly UfwRule[]): string {
 }
 
 function describeRule(rule: UfwRule): string {
-  const to = `${rule.port === 'any' ? 'any port' : `${rule.port}/${rule.protocol}`}`;
+  const to = rule.port === 'any' ? 'any port' : `${rule.port}/${rule.protocol}`;
   const source = rule.source === '0.0.0.0/0' || rule.source === '::/0' ? 'anywhere' : rule.source;
   const direction = rule.direction === 'in' ? '' : ` (${rule.direction})`;
   return `${rule.action} ${to} from ${source}${rule.source.includes(':') ? ' (v6)' : ''}${direction}`;

@@ -1,4 +1,4 @@
-import { Environment, EvaluationError, ParseError, type ParseResult } from '@marcbachmann/cel-js';
+import { Environment, EvaluationError, type ParseError, type ParseResult } from '@marcbachmann/cel-js';
 import { cleanLine } from '../core/clean.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import { fail, ok, type Result } from '../core/result.ts';

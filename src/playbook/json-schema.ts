@@ -26,7 +26,7 @@ export function playbookJsonSchema(modules: ReadonlyMap<string, Module>): JsonSc
 }
 
 function moduleStep(module: Module): JsonSchema {
-  const { $schema: _, ...schema } = z.toJSONSchema(module.schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+  const { $schema: _schema, ...schema } = z.toJSONSchema(module.schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
   const needed = Array.isArray(schema['required']) && schema['required'].length > 0;
   return {
     title: module.name,

@@ -5,7 +5,6 @@ import { didYouMean } from '../core/suggest.ts';
 import type { Value, VariableType } from './playbook.ts';
 import { listNames } from './problem.ts';
 
-// oxlint-disable-next-line no-control-regex
 const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const longest = 4096;
 

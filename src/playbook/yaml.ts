@@ -11,7 +11,6 @@ const maxDepth = 32;
 const maxItems = 1000;
 
 // Not needed in any playbook, and able to make a text look other than it is (CVE-2021-42574).
-// oxlint-disable-next-line no-control-regex
 const hidden = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|\r(?!\n)/gu;
 
 /** A text that was read as YAML: plain data and a way back to the lines. */

@@ -3,7 +3,7 @@ import type { RunEvent } from '../core/event.ts';
 /** Shows a run while it works. Renderers are interchangeable; none decides anything. */
 export interface View {
   /** Takes an event; what it shows may come a moment later, but in order. */
-  emit(event: RunEvent): void;
+  readonly emit: (event: RunEvent) => void;
   /** Resolves when everything emitted so far is on the screen: before a prompt, and at the end. */
   settled(): Promise<void>;
 }

@@ -304,7 +304,7 @@ export class Authentication {
 
 function parsePublicKey(key: { readonly type: string; readonly base64: string }): ParsedKey | null {
   const parsed = ssh2.utils.parseKey(`${key.type} ${key.base64}`);
-  const one: ParsedKey | Error | undefined = Array.isArray(parsed) ? parsed[0] : parsed;
+  const [one] = [parsed].flat();
   return one === undefined || one instanceof Error ? null : one;
 }
 

@@ -34,6 +34,13 @@ interface SocketReason {
   readonly todo: string;
 }
 
+const noAnswer: SocketReason = {
+  code: 'connect-timeout',
+  what: (name) => `${capital(name)} did not answer.`,
+  why: 'No answer to the connection request: the host is down, or a firewall drops it.',
+  todo: otherWay,
+};
+
 const socketReasons: Readonly<Record<string, SocketReason>> = {
   ENOTFOUND: {
     code: 'resolve',
@@ -53,12 +60,7 @@ const socketReasons: Readonly<Record<string, SocketReason>> = {
     why: 'The host answered, and nothing accepts connections on that port, or a firewall rejects them.',
     todo: otherWay,
   },
-  ETIMEDOUT: {
-    code: 'connect-timeout',
-    what: (name) => `${capital(name)} did not answer.`,
-    why: 'No answer to the connection request: the host is down, or a firewall drops it.',
-    todo: otherWay,
-  },
+  ETIMEDOUT: noAnswer,
   EHOSTUNREACH: {
     code: 'no-route',
     what: (name) => `There is no way to ${name}.`,
@@ -83,7 +85,7 @@ const refusedHere: SocketReason = {
 /** The failure for a connection that was not made. `code` is the system's, as `ECONNREFUSED`. */
 export function socketFailure(place: HopPlace, code: string, evidence: string): Failure {
   const local = code === 'EPERM' || code === 'EACCES' || code === 'EADDRNOTAVAIL';
-  const reason = local ? refusedHere : (socketReasons[code] ?? socketReasons['ETIMEDOUT']!);
+  const reason = local ? refusedHere : (socketReasons[code] ?? noAnswer);
   const detail = cleanLine(evidence, 200);
   return {
     code: reason.code,

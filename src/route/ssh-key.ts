@@ -172,7 +172,7 @@ function privateKey(
 ): KeyFile {
   const unlock = (passphrase: Secret | null): Result<ParsedKey, string> => {
     const parsed = ssh2.utils.parseKey(text, passphrase?.reveal());
-    const key = Array.isArray(parsed) ? parsed[0] : parsed;
+    const [key] = [parsed].flat();
     if (key === undefined || key instanceof Error) {
       return fail(unlockError(key?.message ?? '', passphrase !== null));
     }

@@ -26,7 +26,7 @@ const commandFact: Fact<Argv, CommandRun> = {
 
 /** What must be observed for the commands among the checks. */
 export function commandRequests(checks: readonly Check[]): FactRequest[] {
-  return checks.flatMap((check) => (check.kind === 'command' ? [request(commandFact, check.argv as Argv)] : []));
+  return checks.flatMap((check) => (check.kind === 'command' ? [request(commandFact, check.argv)] : []));
 }
 
 /**
@@ -46,7 +46,7 @@ export function checkStage(again: readonly PlannedStep[], checks: readonly Check
 
 function checkOne(check: Check, facts: FactSet): CheckResult[] {
   if (check.kind === 'command') {
-    const run = facts.get(request(commandFact, check.argv as Argv));
+    const run = facts.get(request(commandFact, check.argv));
     const good = run.known && run.value.status === 0;
     const detail = run.known ? `exit status ${run.value.status} ${run.value.said}`.trim() : run.because;
     return [{ name: `command ${check.argv.join(' ')}`, state: good ? 'ok' : 'failed', detail }];

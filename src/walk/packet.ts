@@ -64,7 +64,6 @@ export function applies(match: Match, state: PacketState): Applies {
     case 'family':
       return negated(yesNo(match.family === packet.family), match.negate);
     case 'mark':
-      // eslint-disable-next-line no-bitwise -- marks are bit fields
       return negated(state.mark === null ? 'maybe' : yesNo((state.mark & match.mask) === match.value), match.negate);
     case 'any-of':
       return negated(anyOf(match.groups.map((group) => appliesAll(group, state))), match.negate);

@@ -349,7 +349,7 @@ describe('logging in', () => {
             }
           },
           reject: () => context.reject(methods as never),
-        } as typeof context);
+        });
       },
     });
     const target = readyTarget(port, {
@@ -434,12 +434,12 @@ describe('logging in', () => {
       expect(result).toMatchObject({ ok: true });
       expect([...new Set(tries)]).toEqual(['none', `publickey ${ecdsa.hostKey.base64}`]);
       await (result.ok ? result.value.close() : undefined);
-      const open = readyTarget(port, {
+      const unnamed = readyTarget(port, {
         identities: [],
         identitiesOnly: false,
         agentSocket: agent.socket,
       });
-      const all = await connectSsh(open, strict, never);
+      const all = await connectSsh(unnamed, strict, never);
       expect(tries).toContain(`publickey ${other.hostKey.base64}`);
       await (all.ok ? all.value.close() : undefined);
     },

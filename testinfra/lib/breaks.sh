@@ -16,6 +16,8 @@ source "$LIB/breaks/firewall.sh"
 source "$LIB/breaks/sshd.sh"
 # shellcheck source=breaks/keys.sh
 source "$LIB/breaks/keys.sh"
+# shellcheck source=breaks/host-keys.sh
+source "$LIB/breaks/host-keys.sh"
 # shellcheck source=breaks/fail2ban.sh
 source "$LIB/breaks/fail2ban.sh"
 # shellcheck source=breaks/disk.sh
@@ -26,7 +28,7 @@ show_break_help() {
 Examples:
   lab break web ufw-enable
   lab break web fail2ban-two-jails --from 10.77.0.9
-  lab break web keys-corrupt home-modes --user admin
+  lab break web authorized-keys-corrupt home-modes --user admin
 
   --from A[,B]   the addresses that are shut out (default: both of controller ctl)
   --user U       whose keys or home (default: root and admin)

@@ -138,12 +138,12 @@ export function acceptKey(
       return;
     }
     const parsed = ssh2.utils.parseKey(key.public);
-    const publicKey = Array.isArray(parsed) ? parsed[0] : parsed;
+    const [publicKey] = [parsed].flat();
     const proven =
       context.signature === undefined ||
       (publicKey !== undefined &&
         !(publicKey instanceof Error) &&
-        publicKey.verify(context.blob as Buffer, context.signature, context.hashAlgo) === true);
+        publicKey.verify(context.blob as Buffer, context.signature, context.hashAlgo));
     if (proven) {
       context.accept();
     } else {

@@ -13,24 +13,24 @@ SH
   done
 }
 
-describe keys-missing 'authorized_keys is gone'
-break_keys_missing() {
+describe authorized-keys-missing 'authorized_keys is gone'
+break_authorized_keys_missing() {
   in_homes <<<'rm .ssh/authorized_keys'
 }
 
-describe keys-empty 'authorized_keys is empty'
-break_keys_empty() {
+describe authorized-keys-empty 'authorized_keys is empty'
+break_authorized_keys_empty() {
   in_homes <<<': >.ssh/authorized_keys'
 }
 
 # Characters lost in a paste leave a line that still looks like a key.
-describe keys-corrupt "the operator's key lost characters; the other key is fine"
-break_keys_corrupt() {
+describe authorized-keys-corrupt "the operator's key lost characters; the other key is fine"
+break_authorized_keys_corrupt() {
   in_homes <<<"sed -i '/operator@lab/s/ AAAA.\{20\}/ AAAA/' .ssh/authorized_keys"
 }
 
-describe keys-all-corrupt 'every key lost characters'
-break_keys_all_corrupt() {
+describe authorized-keys-all-corrupt 'every key lost characters'
+break_authorized_keys_all_corrupt() {
   in_homes <<<"sed -i 's/ AAAA.\{20\}/ AAAA/' .ssh/authorized_keys"
 }
 
