@@ -147,8 +147,7 @@ describe.skipIf(!able.ok)('the lab', () => {
       expect(said).toMatchObject({ status: 0, stdout: `remedy-lab\n${far.home} yes\n` });
       expect((await far.run(['getent', 'hosts', 'unknown'])).status).toBe(2);
       expect(
-        (await lab.ctl.run(['sh', '-c', host.execCommand], { stdin: 'hostname; exit 7' }))
-          .stdout,
+        (await lab.ctl.run(['sh', '-c', host.execCommand], { stdin: 'hostname; exit 7' })).stdout,
       ).toBe('seen\n');
       const slow = await lab.ctl.run(['sleep', '60'], { timeoutMs: 200 });
       expect(slow).toMatchObject({ timedOut: true, signal: 'SIGKILL' });

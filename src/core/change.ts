@@ -22,8 +22,8 @@ export interface FileIdentity {
  * in `src/program/runtime.ts`.
  */
 export type Action =
-  /** Runs a command; exit 0 is success. */
-  | { readonly type: 'run'; readonly argv: Argv }
+  /** Runs a command; exit 0 is success. After a failure `explain` says why on standard output. */
+  | { readonly type: 'run'; readonly argv: Argv; readonly explain?: Argv }
   /** Replaces the bytes of a file whose directory root owns: temp beside it, gate, rename. */
   | {
       readonly type: 'write';

@@ -1,9 +1,12 @@
 import { known, unknown, type Fact, type Observed, type Part, type Parts } from './fact.ts';
+import { parseFiles, printFiles, type HostFile } from './files.ts';
 
 /** fail2ban's jails and bans. */
 export interface Fail2ban {
   readonly running: boolean;
   readonly jails: readonly Jail[];
+  /** The files by which remedy keeps exceptions, as they stand. */
+  readonly exceptions: readonly HostFile[];
 }
 
 /** One jail. */
@@ -23,6 +26,7 @@ export const fail2banFact: Fact<undefined, Fail2ban> = {
   read: () => [
     { part: 'ping', sh: 'have fail2ban-client || exit 127\nlimit 20 fail2ban-client ping' },
     { part: 'jails', sh: `${jailsSh}\nfor j in $(jails); do printf 'jail %s\\n' "$j"; limit 20 fail2ban-client status "$j"; printf 'ignored\\n'; limit 20 fail2ban-client get "$j" ignoreip; done` },
+    { part: 'exceptions', sh: printFiles(['/etc/fail2ban/jail.d/zz-remedy-*.local']) },
   ],
   parse: parseFail2ban,
 };
@@ -34,12 +38,12 @@ function parseFail2ban(parts: Parts): Observed<Fail2ban> {
   const ping = parts.get('ping');
   const jails = parts.get('jails');
   if (ping === undefined || ping.status === 127 || isDown(ping)) {
-    return known({ running: false, jails: [] });
+    return known({ running: false, jails: [], exceptions: [] });
   }
   if (ping.status !== 0 || jails === undefined || jails.status !== 0 || jails.cut) {
     return unknown(`fail2ban could not be asked: ${ping.errors || jails?.errors || `exit status ${ping.status}`}`);
   }
-  return known({ running: true, jails: parseJails(jails.text) });
+  return known({ running: true, jails: parseJails(jails.text), exceptions: parseFiles(parts.get('exceptions')?.latin1 ?? '') });
 }
 
 function isDown(ping: Part): boolean {

@@ -46,9 +46,10 @@ function parseSsLine(line: string): Listener[] {
   if (fields[0] !== 'LISTEN' || local === null) {
     return [];
   }
-  const address = (local[1] ?? '').replace(/^\[|\]$/g, '').replace(/%.*$/, '');
+  // The zone stands behind the bracket: [fe80::1]%eth0:22.
+  const address = (local[1] ?? '').replace(/%.*$/, '').replace(/^\[|\]$/g, '');
   const processes = [...line.matchAll(/\("([^"]*)",pid=/g)].map((match) => match[1] ?? '');
-  return [{ address: normalAddress(address) ?? '*', port: Number(local[2]), processes: [...new Set(processes)] }];
+  return [{ address: normalAddress(address) ?? address, port: Number(local[2]), processes: [...new Set(processes)] }];
 }
 
 // The kernel prints each 32-bit word of an address in the host's byte order (proc(5)); both byte

@@ -43,7 +43,7 @@ function parseNetwork(parts: Parts): Observed<Network> {
 // 2: eth0    inet 10.0.0.2/24 brd 10.0.0.255 scope global eth0\       valid_lft forever …
 function parseAddress(line: string): InterfaceAddress[] {
   const match = /^\d+:\s+(\S+)\s+(inet6?)\s+([0-9a-fA-F.:]+)(?:\/\d+)?(?:\s.*?)?\sscope\s+(\S+)/.exec(line);
-  const address = normalAddress(match?.[3] ?? '');
+  const address = match === null ? null : normalAddress(match[3] ?? '');
   return match === null || address === null
     ? []
     : [{

@@ -16,10 +16,11 @@ export interface Reading {
 
 /**
  * Reads the `expr` list of one rule. What it does not know becomes an `unknown` match or verdict.
- * A rule with a verdict map is read as one rule for each pair, in order.
+ * A rule with a verdict map is read as one rule for each pair, in order; one that sets a mark and goes on as two rules.
  */
 export function readExpressions(expressions: readonly Json[], sets: NamedSets): Reading[] {
   const matches: Match[] = [];
+  const before: Reading[] = [];
   for (const expression of expressions) {
     const object = asObject(expression);
     const key = object === null ? undefined : Object.keys(object)[0];
@@ -28,18 +29,23 @@ export function readExpressions(expressions: readonly Json[], sets: NamedSets): 
       continue;
     }
     if (key === 'vmap') {
-      return readVerdictMap(object[key] ?? null, matches, sets);
+      return [...before, ...readVerdictMap(object[key] ?? null, matches, sets)];
     }
     const verdict = readVerdict(key, object[key] ?? null);
+    if (verdict?.kind === 'set-mark' || verdict?.kind === 'untrack') {
+      // The rule goes on behind it: it is read as one rule up to here and one for the rest.
+      before.push({ matches: [...matches], verdict });
+      continue;
+    }
     if (verdict !== null) {
-      return [{ matches, verdict }];
+      return [...before, { matches, verdict }];
     }
     const match = readStatement(key, object[key] ?? null, sets);
     if (match !== null) {
       matches.push(match);
     }
   }
-  return [{ matches, verdict: { kind: 'continue' } }];
+  return before.length > 0 ? before : [{ matches, verdict: { kind: 'continue' } }];
 }
 
 function readVerdictMap(value: Json, before: readonly Match[], sets: NamedSets): Reading[] {
@@ -84,7 +90,7 @@ function readVerdict(key: string, value: Json): Verdict | null {
     case 'notrack':
       return { kind: 'untrack' };
     case 'mangle':
-      return { kind: isMark(object?.['key'] ?? null) ? 'set-mark' : 'continue' };
+      return isMark(object?.['key'] ?? null) ? { kind: 'set-mark' } : null;
     default:
       return null;
   }
@@ -93,7 +99,7 @@ function readVerdict(key: string, value: Json): Verdict | null {
 // Statements that change nothing about the packet's way through the filter.
 const passive = new Set([
   'counter', 'log', 'quota', 'comment', 'masquerade', 'snat', 'ct helper', 'ct timeout', 'ct expectation',
-  'flow', 'set', 'map', 'dup', 'last', 'secmark', 'add', 'update', 'delete',
+  'flow', 'map', 'dup', 'last', 'secmark', 'add', 'update', 'delete', 'mangle',
 ]);
 
 function readStatement(key: string, value: Json, sets: NamedSets): Match | null {
@@ -109,11 +115,24 @@ function readStatement(key: string, value: Json, sets: NamedSets): Match | null 
     case 'ct count':
     case 'connlimit':
       return assume(object?.['inv'] !== true, 'connection count: one polite client is under the limit');
+    case 'set':
+      return readSetStatement(object, sets);
     case 'xt':
       return { kind: 'unknown', text: `xt ${String(object?.['name'] ?? '')}`.trim() };
     default:
       return { kind: 'unknown', text: key };
   }
+}
+
+// `update @seen { ip saddr limit rate over 10/minute } drop`: the limit decides whether the rule goes on.
+function readSetStatement(object: JsonObject | null, sets: NamedSets): Match | null {
+  const statements = Array.isArray(object?.['stmt']) ? (object['stmt'] as readonly Json[]) : [];
+  const matches = statements.flatMap((statement): Match[] => {
+    const [key = '', value = null] = Object.entries(asObject(statement) ?? {})[0] ?? [];
+    const match = readStatement(key, value, sets);
+    return match === null ? [] : [match];
+  });
+  return matches.length === 0 ? null : { kind: 'any-of', groups: [matches], negate: false };
 }
 
 function compare(op: string, left: Json, right: Json, sets: NamedSets): Match | null {
@@ -123,8 +142,9 @@ function compare(op: string, left: Json, right: Json, sets: NamedSets): Match | 
   if (Array.isArray(concat)) {
     return elements === null ? unknownMatch(left) : compareConcat(concat as readonly Json[], elements, negate, sets);
   }
-  const range = op === '<' || op === '>' || op === '<=' || op === '>=' ? orderedRange(op, right) : null;
-  const values = range === null ? elements : [range];
+  const ordered = op === '<' || op === '>' || op === '<=' || op === '>=';
+  const range = ordered ? orderedRange(op, right) : null;
+  const values = range === null ? (ordered ? null : elements) : [range];
   return values === null ? unknownMatch(left) : compareOne(left, values, negate);
 }
 
@@ -163,9 +183,9 @@ function compareOne(left: Json, values: readonly Json[], negate: boolean): Match
 function comparePayload(protocol: string, field: string, values: readonly Json[], negate: boolean): Match | null {
   if (field === 'saddr' || field === 'daddr') {
     const nets = values.map(netText);
-    return nets.includes(null)
-      ? null
-      : { kind: field === 'saddr' ? 'source' : 'destination', nets: nets as string[], negate };
+    const match: Match = { kind: field === 'saddr' ? 'source' : 'destination', nets: nets as string[], negate };
+    // An empty set does not tell by its elements which family the rule is about.
+    return nets.includes(null) ? null : nets.length === 0 ? ofFamily(protocol, match) : match;
   }
   if (field === 'dport' && (protocol === 'tcp' || protocol === 'th')) {
     const ranges = values.map(portRange);
@@ -175,12 +195,20 @@ function comparePayload(protocol: string, field: string, values: readonly Json[]
     return protocol === 'tcp' || protocol === 'th' ? null : assume(false, `a login is tcp, not ${protocol}`);
   }
   if (field === 'protocol' || field === 'nexthdr') {
-    return { kind: 'protocol', names: values.map(String), negate };
+    return ofFamily(protocol, { kind: 'protocol', names: values.map(String), negate });
   }
   if (protocol === 'icmp' || protocol === 'icmpv6') {
     return assume(false, `a login is tcp, not ${protocol}`);
   }
   return null;
+}
+
+// A match on a field of the IPv4 or IPv6 header never sees the other family, negated or not; nft leaves
+// that out of what it lists.
+function ofFamily(protocol: string, match: Match): Match {
+  return protocol === 'ip' || protocol === 'ip6'
+    ? { kind: 'any-of', groups: [[{ kind: 'family', family: protocol, negate: false }, match]], negate: false }
+    : match;
 }
 
 function compareMeta(key: string, values: readonly Json[], negate: boolean): Match | null {
@@ -197,8 +225,10 @@ function compareMeta(key: string, values: readonly Json[], negate: boolean): Mat
       return values.length === 1
         ? { kind: 'family', family: values[0] === 'ipv6' ? 'ip6' : 'ip', negate }
         : assume(!negate, 'both families');
-    case 'protocol':
-      return { kind: 'family', family: values[0] === 'ip6' ? 'ip6' : 'ip', negate };
+    case 'protocol': {
+      const families = values.filter((value) => value === 'ip' || value === 'ip6');
+      return { kind: 'any-of', groups: families.map((family) => [{ kind: 'family', family, negate: false }]), negate };
+    }
     case 'pkttype':
       return assume(values.some((value) => value === 'host' || value === 'unicast') !== negate, 'a login is sent to one host');
     case 'mark':

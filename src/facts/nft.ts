@@ -1,4 +1,5 @@
 import { known, unknown, type Fact, type Observed, type Parts } from './fact.ts';
+import { parseFiles, printFiles, type HostFile } from './files.ts';
 import { nftReady } from './iptables.ts';
 import { asObject, readExpressions, type Json } from './nft-expression.ts';
 import type { BaseChain, Chain, Rule, Ruleset, Table } from './ruleset.ts';
@@ -7,17 +8,9 @@ import type { BaseChain, Chain, Rule, Ruleset, Table } from './ruleset.ts';
 export interface Nft {
   readonly ruleset: Ruleset;
   /** Files that nftables.service loads: the main file first, then what it may include. */
-  readonly files: readonly RulesFile[];
+  readonly files: readonly HostFile[];
   /** What those files make of an empty kernel; null where nothing is loaded at boot or it fails. */
   readonly permanent: Ruleset | null;
-}
-
-/** A file with nft rules. */
-export interface RulesFile {
-  readonly path: string;
-  /** The bytes, one character each (latin1). */
-  readonly text: string;
-  readonly sha256: string;
 }
 
 // The main files of Debian and of the RHEL family, and the folders that their stock files include.
@@ -39,14 +32,8 @@ export const nftFact: Fact<undefined, Nft> = {
   parse: parseNft,
 };
 
-// A file is printed as `path`, digest, size in bytes, then exactly that many bytes: the size, not
-// the text, says where it ends.
 const filesSh = `limit 10 systemctl is-enabled --quiet nftables.service || exit 4
-for f in ${mainFiles.join(' ')} ${folders.map((folder) => `${folder}/*`).join(' ')}; do
-  [ -f "$f" ] && [ -r "$f" ] || continue
-  printf '%s %s %s\\n' "$(digest <"$f")" "$(wc -c <"$f" | tr -d ' ')" "$f"
-  cat "$f"; echo
-done`;
+${printFiles([...mainFiles, ...folders.map((folder) => `${folder}/*`)])}`;
 
 // The files are loaded into a network namespace of their own, which ends with the command: the only
 // reader of nft's language is nft. The rules are in the kernel already, so no module is loaded anew.
@@ -77,21 +64,6 @@ function parseNft(parts: Parts): Observed<Nft> {
   return tables === null
     ? unknown('the nftables rules could not be read: nft did not print JSON')
     : known({ ruleset: { tables }, files, permanent });
-}
-
-function parseFiles(text: string): RulesFile[] {
-  const files: RulesFile[] = [];
-  let at = 0;
-  for (;;) {
-    const end = text.indexOf('\n', at);
-    const header = /^([0-9a-f]{64}) (\d+) (.+)$/.exec(text.slice(at, Math.max(end, at)));
-    if (end < 0 || header === null) {
-      return files;
-    }
-    const body = end + 1;
-    at = body + Number(header[2]) + 1;
-    files.push({ path: header[3] ?? '', sha256: header[1] ?? '', text: text.slice(body, at - 1) });
-  }
 }
 
 /** Reads the rules of `nft -a list ruleset` as people know them, by table, chain and handle. */

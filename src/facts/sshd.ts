@@ -1,3 +1,4 @@
+import { cleanText } from '../core/clean.ts';
 import { known, unknown, type Fact, type Observed, type Parts } from './fact.ts';
 
 /** The sshd that is installed, and what it says of its own configuration. */
@@ -51,7 +52,7 @@ function parseSshd(parts: Parts): Observed<Sshd> {
   return known({
     installed: test.status !== 127,
     valid: test.status === 0,
-    problem: test.status === 0 ? '' : (test.text.trim() || test.errors),
+    problem: test.status === 0 ? '' : cleanText(test.text).trim() || test.errors,
     authorizedKeysFile:
       config?.status === 0 ? (/^authorizedkeysfile (.+)$/m.exec(config.text)?.[1]?.trim() ?? null) : null,
     forbidden: parts.get('forbidden')?.status === 0,

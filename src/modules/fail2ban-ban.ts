@@ -7,7 +7,7 @@ import { chainName, editChain, type ChainRef, type Rule, type Ruleset } from '..
 import { joinRulesets } from '../walk/firewall.ts';
 import { iptablesRequest, nftRequest } from './firewall-facts.ts';
 import { fail2banRequest, ignoreChanges } from './fail2ban-ignore.ts';
-import { blocked, change, type Module, type ModulePlan, type PlanContext } from './module.ts';
+import { blocked, change, type Module, type ModulePlan } from './module.ts';
 
 const schema = z.strictObject({
   address: z.string().min(1).describe('the address to let in again'),
@@ -20,17 +20,17 @@ export const fail2banBan: Module<typeof schema> = {
   summary: 'Lift the bans of an address in every fail2ban jail, and in the kernel where one was left behind',
   schema,
   facts: () => [fail2banRequest, iptablesRequest, nftRequest],
-  plan({ address, ignore }, facts, context) {
+  plan({ address, ignore }, facts) {
     const fail2ban = facts.get(fail2banRequest);
     const normal = normalAddress(address);
     if (normal === null) {
       return blocked(`${address} is not an IP address`);
     }
-    return fail2ban.known ? planBans(normal, ignore, fail2ban.value, facts, context) : blocked(fail2ban.because);
+    return fail2ban.known ? planBans(normal, ignore, fail2ban.value, facts) : blocked(fail2ban.because);
   },
 };
 
-function planBans(address: string, ignore: boolean, fail2ban: Fail2ban, facts: FactSet, context: PlanContext): ModulePlan {
+function planBans(address: string, ignore: boolean, fail2ban: Fail2ban, facts: FactSet): ModulePlan {
   const iptables = facts.get(iptablesRequest);
   const nft = facts.get(nftRequest);
   if (!iptables.known || !nft.known) {
@@ -55,7 +55,7 @@ function planBans(address: string, ignore: boolean, fail2ban: Fail2ban, facts: F
     now = step.state;
     changes.push(step.change);
   }
-  const keep = ignore ? ignoreChanges(now.fail2ban, holding.length > 0 ? holding : fail2ban.jails, address, context) : [];
+  const keep = ignore ? ignoreChanges(now.fail2ban, holding.length > 0 ? holding : fail2ban.jails, address) : [];
   const where = fail2ban.running ? `any of ${fail2ban.jails.length} jails` : 'the kernel (fail2ban is not running)';
   return change(changes.length + keep.length === 0 ? `${address} is not banned in ${where}` : `${address} is banned or not yet excepted`, [...changes, ...keep]);
 }

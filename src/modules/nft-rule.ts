@@ -2,7 +2,8 @@ import type { Change } from '../core/change.ts';
 import type { Argv } from '../core/quote.ts';
 import { request, type FactSet } from '../facts/fact.ts';
 import { firewalldFact } from '../facts/firewalld.ts';
-import type { Nft, RulesFile } from '../facts/nft.ts';
+import type { HostFile } from '../facts/files.ts';
+import type { Nft } from '../facts/nft.ts';
 import { chainName, findChain, insertRule, type ChainRef, type Rule, type Ruleset, type Table } from '../facts/ruleset.ts';
 import { acceptRule, describePacket, isEveryone, joinRulesets, passageThrough, placeAccept, type Probe } from '../walk/firewall.ts';
 import type { Packet } from '../walk/packet.ts';
@@ -134,7 +135,7 @@ function savedChange(nft: Nft, saved: Ruleset, packet: Packet, ref: ChainRef | n
   };
 }
 
-function editFile(files: readonly RulesFile[], ref: ChainRef, before: string | null, statement: string): { file: RulesFile; text: string } | null {
+function editFile(files: readonly HostFile[], ref: ChainRef, before: string | null, statement: string): { file: HostFile; text: string } | null {
   for (const file of files) {
     const text = insertNftRule(file.text, ref, before, statement);
     if (text !== null) {

@@ -120,7 +120,8 @@ function changesFor(name: string, unit: Unit, situation: Situation): Change[] {
   }
   if (now.active !== 'active') {
     changes.push(...unforbid(situation));
-    if (now.active === 'failed') {
+    // systemd counts quick restarts too; at the limit it refuses every further start.
+    if (now.active === 'failed' || (now.result !== '' && now.result !== 'success')) {
       add(`forget the failed start of ${name}`, ['systemctl', 'reset-failed', name], null, { ...now, active: 'inactive', result: 'success' });
     }
     add(`start ${name}`, ['systemctl', 'start', name], ['systemctl', 'stop', name], { ...now, active: 'active' });
@@ -169,7 +170,7 @@ function unitChange(name: string, step: UnitStep, units: Units): Change {
     summary: step.summary,
     before: unitText(step.before),
     after: unitText(step.after),
-    action: { type: 'run', argv: step.argv },
+    action: { type: 'run', argv: step.argv, explain: ['journalctl', '--no-pager', '-q', '-n', '6', '-o', 'cat', '-u', name] },
     holds: step.after.active === 'active' ? ['systemctl', 'is-active', '--quiet', name] : null,
     undo: step.undo === null ? { type: 'none', why: 'a counter was set back; nothing depends on it' } : { type: 'run', argv: step.undo },
     risk: 'service',

@@ -121,7 +121,7 @@ nft_delete() {
 make_host_key() {
   mk_new=$1.remedy-new
   rm -f -- "$mk_new" "$mk_new.pub"
-  ssh-keygen -q -t "$2" -N '' -C '' -f "$mk_new" </dev/null || return 1
+  ssh-keygen -q -t "$2" -N '' -C '' -f "$mk_new" </dev/null && chmod 644 "$mk_new.pub" || return 1
   for mk in "$1" "$1.pub"; do
     if [ -n "$3" ] && { [ -e "$mk" ] || [ -L "$mk" ]; }; then mv -f -- "$mk" "$mk.$3" || return 1; fi
   done

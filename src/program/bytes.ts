@@ -1,7 +1,8 @@
 import { quote } from '../core/quote.ts';
 
-// mksh has no printf of its own, and one argument of an external command may hold 128 KiB.
-const pieceLength = 30_000;
+// mksh has no printf of its own, and one argument of an external command may hold 128 KiB: a byte may
+// need five characters.
+const pieceLength = 25_000;
 
 /**
  * Shell text that prints bytes exactly, without base64 or here-documents: `printf %b` with octal

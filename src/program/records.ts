@@ -27,7 +27,7 @@ export class RecordReader {
    * @param count how many parts the observation has.
    */
   constructor(token: string, count: number) {
-    this.#token = Buffer.from(`${token} B 0\n`);
+    this.#token = Buffer.from(`${token} B 0`);
     this.#count = count;
   }
 
@@ -79,27 +79,43 @@ function parseFrames(stream: Buffer, first: Buffer, count: number): ReadonlyMap<
       return 'cut-off';
     }
     const output = stream.subarray(begin.after, status.start);
-    if (parts.has(number) || output.includes(token)) {
+    const errors = stream.subarray(status.after, end.start);
+    if ([stream.subarray(at, begin.start), output, errors].some((piece) => piece.includes(token))) {
       return 'forged';
     }
-    parts.set(number, toPart(output, status.rest, stream.subarray(status.after, end.start)));
+    parts.set(number, toPart(begin.crlf ? withoutCarriageReturns(output) : output, status.rest, errors));
     at = end.after;
   }
-  return frame(stream, `${token} done`, at) === null ? 'cut-off' : parts;
+  const done = frame(stream, `${token} done`, at);
+  return done === null ? 'cut-off' : stream.subarray(at, done.start).includes(token) ? 'forged' : parts;
+}
+
+interface Frame {
+  readonly start: number;
+  readonly after: number;
+  readonly rest: string;
+  /** True where a terminal ended the line with CR LF. */
+  readonly crlf: boolean;
 }
 
 // A frame is a whole line; the newline before it belongs to the frame, not to the output. A terminal
 // on the way may have turned the newlines into CR LF.
-function frame(stream: Buffer, line: string, from: number): { start: number; after: number; rest: string } | null {
+function frame(stream: Buffer, line: string, from: number): Frame | null {
   for (let at = stream.indexOf(line, from, 'latin1'); at >= 0; at = stream.indexOf(line, at + 1, 'latin1')) {
     const end = stream.indexOf(10, at);
-    const rest = stream.subarray(at + line.length, Math.max(end, at)).toString('latin1').replace(/\r$/, '');
+    const crlf = end > at && stream[end - 1] === 13;
+    const rest = stream.subarray(at + line.length, Math.max(end - (crlf ? 1 : 0), at)).toString('latin1');
     if (end >= 0 && (line.endsWith(' ') || rest === '')) {
       const newline = at > from && stream[at - 1] === 10 ? 1 : 0;
-      return { start: at - newline, after: end + 1, rest };
+      const carriage = crlf && newline === 1 && at - 1 > from && stream[at - 2] === 13 ? 1 : 0;
+      return { start: at - newline - carriage, after: end + 1, rest, crlf };
     }
   }
   return null;
+}
+
+function withoutCarriageReturns(output: Buffer): Buffer {
+  return Buffer.from(output.toString('latin1').replaceAll('\r\n', '\n'), 'latin1');
 }
 
 function toPart(output: Buffer, statusText: string, errors: Buffer): Part {

@@ -166,7 +166,9 @@ function changeFunctions(change: Change, number: number): string[] {
 function actionText(action: Action, number: number): string {
   switch (action.type) {
     case 'run':
-      return `limit 120 ${quoteArgv(action.argv)}`;
+      return action.explain === undefined
+        ? `limit 120 ${quoteArgv(action.argv)}`
+        : `limit 120 ${quoteArgv(action.argv)} || { status=$?; limit 20 ${quoteArgv(action.explain)}; return "$status"; }`;
     case 'write': {
       const gate = action.gate === undefined ? '' : ` ${quoteArgv(action.gate)}`;
       return `write_file ${writeArguments(action, number)}${gate}`;

@@ -43,12 +43,8 @@ interface End {
   readonly text: string;
 }
 
-interface ChainResult {
-  /** Whether the packet can leave the chain by its end or a return. */
-  readonly leaves: 'yes' | 'no' | 'maybe';
-  /** False once an uncertain rule may have ended the packet's way. */
-  readonly sure: boolean;
-}
+/** Whether the packet can leave a chain by its end or a return. */
+type Leaves = 'yes' | 'no' | 'maybe';
 
 class Traversal {
   readonly #ruleset: Ruleset;
@@ -59,7 +55,7 @@ class Traversal {
 
   constructor(ruleset: Ruleset, packet: Packet) {
     this.#ruleset = ruleset;
-    this.#state = { packet, tracking: 'new', mark: 0 };
+    this.#state = { packet, tracking: ['new'], ports: [packet.port], mark: 0 };
   }
 
   run(): Passage {
@@ -78,8 +74,7 @@ class Traversal {
   #runBase(table: Table, chain: Chain): Passage {
     this.#ends = [];
     this.#doubts = [];
-    const { leaves } = this.#runChain(table, chain, [], true);
-    if (leaves !== 'no') {
+    if (this.#runChain(table, chain, [], true) !== 'no') {
       const place = { ref: refOf(table, chain), index: chain.rules.length };
       const policy = chain.base?.policy ?? 'accept';
       this.#ends.push({ stops: policy === 'drop' ? 'drop' : null, path: [place], text: `policy ${policy}` });
@@ -88,11 +83,14 @@ class Traversal {
     if (stop === undefined) {
       return { state: 'ok', block: null, doubts: [] };
     }
-    const state = this.#ends.every(({ stops }) => stops !== null) ? 'broken' : 'unknown';
-    return { state, block: toBlock(stop), doubts: [...this.#doubts] };
+    // Nobody knows whether the packet comes in by the device of this chain.
+    const device = chain.base?.device ?? null;
+    const unseen = device !== null && this.#state.packet.interface === null;
+    const state = this.#ends.every(({ stops }) => stops !== null) && !unseen ? 'broken' : 'unknown';
+    return { state, block: toBlock(stop), doubts: [...this.#doubts, ...(unseen ? [`the interface may be ${device}`] : [])] };
   }
 
-  #runChain(table: Table, chain: Chain, before: readonly Place[], sureBefore: boolean): ChainResult {
+  #runChain(table: Table, chain: Chain, before: readonly Place[], sureBefore: boolean): Leaves {
     let sure = sureBefore;
     let leaves: 'no' | 'maybe' = 'no';
     for (const [index, rule] of chain.rules.entries()) {
@@ -110,12 +108,12 @@ class Traversal {
         continue;
       }
       if (applies === 'yes' && result !== 'may-end') {
-        return { leaves: result === 'leaves' ? 'yes' : leaves, sure };
+        return result === 'leaves' ? 'yes' : leaves;
       }
       leaves = result === 'leaves' ? 'maybe' : leaves;
       sure = false;
     }
-    return { leaves: 'yes', sure };
+    return 'yes';
   }
 
   /** What a rule that applies does: passes to the next, ends the way, leaves the chain, or may end. */
@@ -128,7 +126,7 @@ class Traversal {
         this.#state = { ...this.#state, mark: null };
         return 'passes';
       case 'untrack':
-        this.#state = sure ? { ...this.#state, tracking: 'untracked' } : this.#state;
+        this.#state = { ...this.#state, tracking: sure ? ['untracked'] : [...this.#state.tracking, 'untracked'] };
         return 'passes';
       case 'return':
         return 'leaves';
@@ -164,19 +162,19 @@ class Traversal {
       return 'may-end';
     }
     const endsBefore = this.#ends.length;
-    const inner = this.#runChain(table, target, path, sure);
-    if (inner.leaves === 'no') {
+    if (this.#runChain(table, target, path, sure) === 'no') {
       return 'ends';
     }
+    // Behind a goto the packet never comes back to this chain, whether it may have ended there or not.
     if (verdict.kind === 'goto') {
-      return inner.sure === sure && this.#ends.length === endsBefore ? 'leaves' : 'may-end';
+      return 'leaves';
     }
     return this.#ends.length === endsBefore ? 'passes' : 'may-end';
   }
 
   #redirect(port: number | null, sure: boolean): void {
-    if (sure && port !== null) {
-      this.#state = { ...this.#state, packet: { ...this.#state.packet, port } };
+    if (port !== null) {
+      this.#state = { ...this.#state, ports: sure ? [port] : [...this.#state.ports, port] };
     }
   }
 
@@ -186,6 +184,10 @@ class Traversal {
     if (verdict.kind === 'divert' && (verdict.address === null || verdict.address === destination)) {
       this.#redirect(verdict.port, sure);
       this.#ends.push({ stops: null, path, text: rule.text });
+    } else if (destination === null) {
+      this.#doubts.push('the address that logins are sent to is not known');
+      this.#redirect(verdict.kind === 'divert' ? verdict.port : null, false);
+      this.#ends.push({ stops: null, path, text: rule.text }, { stops: 'divert', path, text: rule.text });
     } else {
       this.#ends.push({ stops: 'divert', path, text: rule.text });
     }
@@ -209,7 +211,7 @@ function seesPacket(table: Table, chain: Chain, packet: Packet): boolean {
     return false;
   }
   if (table.family === 'netdev' || chain.base.hook === 'ingress') {
-    return chain.base.hook === 'ingress' && chain.base.device !== null && chain.base.device === packet.interface;
+    return chain.base.hook === 'ingress' && chain.base.device !== null && (packet.interface === null || chain.base.device === packet.interface);
   }
   return table.family === 'inet' || table.family === packet.family;
 }

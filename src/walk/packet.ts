@@ -19,7 +19,10 @@ export interface Packet {
 /** What the packet has become on its way. */
 export interface PacketState {
   readonly packet: Packet;
-  readonly tracking: 'new' | 'untracked';
+  /** What connection tracking may say; more than one where an uncertain rule may have changed it. */
+  readonly tracking: readonly ('new' | 'untracked')[];
+  /** The ports it may be sent to by now: more than one where an uncertain rule may redirect it. */
+  readonly ports: readonly number[];
   /** The mark, or null once a rule may have set it. */
   readonly mark: number | null;
 }
@@ -56,11 +59,11 @@ export function applies(match: Match, state: PacketState): Applies {
       return negated(yesNo(match.names.some((name) => tcpNames.has(name))), match.negate);
     case 'port':
       return negated(
-        yesNo(match.ranges.some(({ first, last }) => packet.port >= first && packet.port <= last)),
+        allOf(state.ports.map((port) => match.ranges.some(({ first, last }) => port >= first && port <= last))),
         match.negate,
       );
     case 'state':
-      return negated(yesNo(match.states.includes(state.tracking)), match.negate);
+      return negated(allOf(state.tracking.map((one) => match.states.includes(one))), match.negate);
     case 'family':
       return negated(yesNo(match.family === packet.family), match.negate);
     case 'mark':
@@ -117,6 +120,10 @@ function anyOf(results: readonly Applies[]): Applies {
 
 function negated(result: Applies, negate: boolean): Applies {
   return !negate || result === 'maybe' ? result : result === 'yes' ? 'no' : 'yes';
+}
+
+function allOf(results: readonly boolean[]): Applies {
+  return results.includes(true) ? (results.includes(false) ? 'maybe' : 'yes') : 'no';
 }
 
 function yesNo(holds: boolean): Applies {

@@ -8,6 +8,17 @@ require_machine() {
   ((EUID == 0)) || fail 'namespaces and mounts need root' 'run as root, or with sudo'
 }
 
+# Changes nothing: tests and the demo ask this before they begin.
+command_able() {
+  require_machine
+  unshare --net --mount --pid --uts --ipc --fork true 2>/dev/null ||
+    fail 'this machine does not let us make namespaces'
+  [[ -e /sys/fs/cgroup/cgroup.procs || -e /sys/fs/cgroup/unified/cgroup.procs ]] ||
+    fail 'control groups version 2 are not mounted'
+  machine_has_tools || command -v apt-get >/dev/null ||
+    fail "no apt-get here to install what is missing of ${machine_packages[*]}"
+}
+
 missing_packages() {
   local package
   for package in "${machine_packages[@]}"; do

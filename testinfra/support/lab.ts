@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
-import { delimiter, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { run, runOrThrow } from './process.ts';
@@ -113,29 +113,8 @@ const UP_TIMEOUT_MS = 600_000;
 export async function canRunHosts(): Promise<{ ok: true } | { ok: false; why: string }> {
   if (process.platform !== 'linux')
     return { ok: false, why: 'hosts are Linux namespaces; this is not Linux' };
-  if (process.getuid?.() !== 0) return { ok: false, why: 'namespaces and mounts need root' };
-  const tried = await run([
-    'unshare',
-    '--net',
-    '--mount',
-    '--pid',
-    '--uts',
-    '--ipc',
-    '--fork',
-    'true',
-  ]).catch(() => undefined);
-  if (tried?.status !== 0)
-    return { ok: false, why: 'this machine does not let us make namespaces' };
-  if (
-    !existsSync('/sys/fs/cgroup/cgroup.procs') &&
-    !existsSync('/sys/fs/cgroup/unified/cgroup.procs')
-  ) {
-    return { ok: false, why: 'control groups version 2 are not mounted' };
-  }
-  const tools = ['mmdebstrap', 'systemd-nspawn', 'dtach', 'ip', 'nft'];
-  if (!inPath('apt-get') && !tools.every(inPath)) {
-    return { ok: false, why: `no apt-get here to install what is missing of ${tools.join(', ')}` };
-  }
+  const able = await run([labProgram, 'able']);
+  if (able.status !== 0) return { ok: false, why: able.stderr.replace(/^lab: /, '').trim() };
   return { ok: true };
 }
 
@@ -315,10 +294,6 @@ function parseJson<T>(result: Result): T {
 function present(value: string | undefined): string {
   if (value === undefined || value === '') throw new Error('the lab did not say what was asked');
   return value;
-}
-
-function inPath(tool: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((dir) => existsSync(join(dir, tool)));
 }
 
 // remedy splits the command into words as a shell would.

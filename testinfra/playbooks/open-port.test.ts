@@ -1,0 +1,141 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openLab, type Lab, type LabHost, type Root } from '../support/lab.ts';
+import { changesOf, expectRemedy, hostOf, remedy } from '../support/remedy.ts';
+
+let lab: Lab;
+let count = 0;
+
+beforeAll(async () => {
+  lab = await openLab();
+});
+
+afterAll(async () => {
+  await lab.down();
+});
+
+async function boot(root: Root): Promise<LabHost> {
+  count += 1;
+  return lab.up(`fw${count}`, { root });
+}
+
+const firewalls = [
+  ['ufw-enable', 'ufw: allow 22/tcp from anywhere'],
+  ['ufw-deny-source', 'ufw: allow 22/tcp from 10.77.0.1 before rule 1'],
+  ['firewalld-no-ssh', 'firewalld: add service ssh to zone public (runtime)'],
+  ['firewalld-drop-zone', 'firewalld: add service ssh to zone drop (runtime)'],
+  ['nft-two-tables', 'nft: tcp dport 22 accept in inet'],
+  ['nft-deny-source', 'nft: ip saddr 10.77.0.1 tcp dport 22 accept in'],
+] as const;
+
+describe.concurrent.each(['debian12', 'debian13'] as const)('open-port on %s', (root) => {
+  test.each(firewalls)('%s is opened where it takes effect', async (broken, summary) => {
+    const host = await boot(root);
+    await host.breakIt(broken);
+    const document = await expectRemedy(lab, host, 'open-port');
+    expect(changesOf(document)[0]?.summary).toContain(summary);
+    await host.down();
+  });
+});
+
+describe.concurrent.each(['debian12-iptables', 'debian13-iptables'] as const)('open-port on %s', (root) => {
+  test.each([
+    ['iptables-reject-last', 'before rule 3 of INPUT'],
+    ['iptables-deny-source', 'iptables: accept 22/tcp from 10.77.0.1 before rule 1 of INPUT'],
+  ])(
+    '%s: the accept goes before it, live and saved, and survives a reboot',
+    async (broken, summary) => {
+      const host = await boot(root);
+      await host.breakIt(broken);
+      const document = await expectRemedy(lab, host, 'open-port');
+      expect(changesOf(document)[0]?.summary).toContain(summary);
+      await host.reboot();
+      expect((await host.login('root', 'true', { connectSeconds: 5, family: 4 })).status).toBe(0);
+      await host.down();
+    },
+  );
+});
+
+describe.concurrent('open-port', () => {
+  test.each(['ufw-enable', 'firewalld-no-ssh', 'nft-two-tables'])(
+    '%s stays open after a reboot',
+    async (broken) => {
+      const host = await boot('debian12');
+      await host.breakIt(broken);
+      await expectRemedy(lab, host, 'open-port');
+      await host.reboot();
+      expect((await host.login('root', 'true', { connectSeconds: 5, family: 4 })).status).toBe(0);
+      await host.down();
+    },
+  );
+
+  test('IPv6 is opened too', async () => {
+    const host = await boot('debian12');
+    await host.breakIt('ufw-enable');
+    expect((await host.login('root', 'true', { family: 6, connectSeconds: 2 })).status).not.toBe(0);
+    await expectRemedy(lab, host, 'open-port');
+    expect((await host.login('root', 'true', { family: 6, connectSeconds: 2 })).status).toBe(0);
+    await host.down();
+  });
+
+  test('a host with IPv6 only', async () => {
+    const host = await lab.up('v6only', { ipv6Only: true });
+    await host.breakIt('ufw-enable');
+    await expectRemedy(lab, host, 'open-port', { family: 6 });
+    await host.down();
+  });
+
+  test('a host without IPv6', async () => {
+    const host = await lab.up('v4only', { noIpv6: true });
+    await host.breakIt('ufw-enable');
+    await expectRemedy(lab, host, 'open-port');
+    await host.down();
+  });
+
+  test('only the named clients are let in', async () => {
+    const host = await boot('debian12');
+    await host.breakIt('ufw-enable');
+    const document = await expectRemedy(lab, host, 'open-port', {
+      args: ['--var', 'from=10.77.0.0/24'],
+    });
+    expect(changesOf(document).map(({ summary }) => summary)).toEqual([
+      'ufw: allow 22/tcp from 10.77.0.0/24',
+    ]);
+    expect((await host.login('root', 'true', { family: 6, connectSeconds: 2 })).status).not.toBe(0);
+    await host.down();
+  });
+
+  test('a client behind NAT is judged by the address that the host sees', async () => {
+    const host = await boot('debian12');
+    const behind = await lab.controller({ nat: true });
+    await host.breakWith({ from: [behind.address4] }, 'ufw-deny-source');
+    const flags = ['--from', behind.address4, '--yes'];
+    const real = await remedy(lab, host, 'open-port', {
+      args: flags,
+      options: { controller: behind },
+    });
+    expect({ status: real.status, failure: hostOf(real.document).failure }).toEqual({
+      status: 0,
+      failure: null,
+    });
+    expect(changesOf(real.document)[0]?.summary).toContain(`from ${behind.address4} before rule 1`);
+    await host.down();
+  });
+
+  test('a second firewall that only another playbook can mend is named, and the repair is kept', async () => {
+    const host = await boot('debian12');
+    await host.breakIt('ufw-enable', 'sshd-stopped');
+    const real = await remedy(lab, host, 'open-port', { args: ['--yes'] });
+    expect(real.status).toBe(3);
+    expect(hostOf(real.document)).toMatchObject({
+      outcome: 'changed',
+      failure: { code: 'endpoint-shut' },
+    });
+    expect(hostOf(real.document).failure?.why).toContain('listener: nothing listens on port 22');
+    const second = await remedy(lab, host, 'start-sshd', { args: ['--yes'] });
+    expect({ status: second.status, failure: hostOf(second.document).failure }).toEqual({
+      status: 0,
+      failure: null,
+    });
+    await host.down();
+  });
+});
