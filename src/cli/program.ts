@@ -17,7 +17,7 @@ const runExamples = `Examples:
   Through a bastion, in CI:
       remedy run open-port --host web1 --jump ops@bastion --yes --output json
   Through any command that gives a shell on the host:
-      remedy run start-sshd --host web1 --exec 'virsh-shell web1'
+      remedy run start-sshd --host web1 --exec 'docker exec -i web1 sh'
   On the host itself, at its console:
       sudo remedy run start-sshd fix-authorized-keys --local --host web1
 
@@ -53,10 +53,6 @@ export function createProgram(): Command {
     command.exitOverride().configureOutput({ writeErr: () => undefined });
   }
   program.configureOutput({ writeErr: () => undefined });
-  program.action(() => {
-    program.outputHelp();
-  });
-  program.allowExcessArguments(false);
   return program;
 }
 

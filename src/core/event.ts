@@ -28,7 +28,7 @@ export interface LaterSummary {
 }
 
 /** The stations of the pipeline, in order. */
-export type Phase = 'connect' | 'observe' | 'plan' | 'apply' | 'check' | 'prove';
+export type Phase = 'connect' | 'observe' | 'plan' | 'probe' | 'apply' | 'check' | 'prove';
 
 /** Receives the events of a run. */
 export type Emit = (event: RunEvent) => void;

@@ -104,10 +104,14 @@ sa_state() {
 as_user() {
   au_uid=$1; au_gid=$2; shift 2
   if [ "$au_uid" = 0 ]; then "$@"; return; fi
-  if have setpriv; then setpriv "--reuid=$au_uid" "--regid=$au_gid" --clear-groups -- "$@"; return; fi
+  # The setpriv of busybox cannot change users.
+  if have setpriv && setpriv --reuid=0 --regid=0 --clear-groups -- true 2>/dev/null; then
+    setpriv "--reuid=$au_uid" "--regid=$au_gid" --clear-groups -- "$@"; return
+  fi
   au_name=$(getent passwd "$au_uid" | cut -d : -f 1)
   if [ -n "$au_name" ] && have runuser; then runuser -u "$au_name" -- "$@"; return; fi
-  echo 'neither setpriv nor runuser is here: the mode cannot be set safely' >&2
+  if [ -n "$au_name" ] && have su; then su -s /bin/sh "$au_name" -c 'exec "$@"' sh "$@"; return; fi
+  echo 'neither setpriv, runuser nor su can act as the owner: the mode cannot be set safely' >&2
   return 1
 }
 

@@ -31,6 +31,11 @@ export class RecordReader {
     this.#count = count;
   }
 
+  /** True once the host has sent more than is listened to: the run can be ended. */
+  get isFull(): boolean {
+    return this.#tooMuch;
+  }
+
   /** Takes a chunk of output. */
   push(chunk: Buffer): void {
     if (this.#started) {

@@ -65,11 +65,16 @@ prepare() {
 # Root processes of a user's session die with it under KillUserProcesses=yes, so the applier gets a
 # unit of its own where systemd can give one. The journal on disk says how it ended, not the unit.
 start_applier() {
-  if [ -d /run/systemd/system ] && have systemd-run; then
-    systemd-run --quiet --wait --collect "--unit=remedy-$I" -p "StandardOutput=append:$R/journal" \
-      -p "StandardError=append:$R/journal" sh "$R/program"
-  elif have setsid; then setsid sh "$R/program" >>"$R/journal" 2>&1
-  else ( trap '' HUP PIPE; sh "$R/program" >>"$R/journal" 2>&1 ); fi
+  if [ -d /run/systemd/system ] && systemd_can_wait; then
+    systemd-run --quiet --wait --collect "--unit=remedy-$I" sh "$R/program"
+  elif have setsid; then setsid sh "$R/program"
+  else ( trap '' HUP PIPE; sh "$R/program" ); fi
+}
+
+# --collect came with systemd 236.
+systemd_can_wait() {
+  version=$(systemd-run --version 2>/dev/null | sed -n '1s/[^0-9]*\([0-9][0-9]*\).*/\1/p')
+  [ "${'${version:-0}'}" -ge 236 ]
 }
 
 follow() {
@@ -131,7 +136,7 @@ run_all() {
       if take_back $((n - 1)); then say end reverted; else say end stuck; fi
       return
     fi
-    say done "$n"
+    say 'done' "$n"
     n=$((n + 1))
   done
   say end applied
@@ -143,6 +148,7 @@ function compileApplier(input: StageInput): string {
   const body = [
     `T=${input.token}; S=${stateFolder}; I=${input.runId}; R=$S/$I; N=${input.changes.length}`,
     "trap '' HUP PIPE INT TERM",
+    'exec >>"$R/journal" 2>&1',
     'umask 077; cd /',
     'take_lock || { say end refused; exit 0; }',
     'run_all',

@@ -10,12 +10,23 @@ import type { Exit, Session } from '../route/route.ts';
 /** Silence after which an observation counts as lost; the slowest fact may take 20 s for one tool. */
 const idleMs = 90_000;
 
+/** Time for one observation, in milliseconds: a host that keeps sending noise ends here. */
+const limitMs = 300_000;
+
 /** Gathers facts by one read-only program. An error means that nothing is known. */
 export async function observe(session: Session, requests: readonly FactRequest[], signal: AbortSignal): Promise<Result<FactSet, Failure>> {
   const token = randomBytes(16).toString('hex');
   const observation = compileObservation(requests, token);
   const reader = new RecordReader(token, observation.parts.length);
-  const exit = await session.run(observation.program, { onOutput: (chunk) => reader.push(chunk), signal, idleMs });
+  const enough = new AbortController();
+  const onOutput = (chunk: Buffer): void => {
+    reader.push(chunk);
+    if (reader.isFull) {
+      enough.abort();
+    }
+  };
+  const limits = AbortSignal.any([signal, enough.signal, AbortSignal.timeout(limitMs)]);
+  const exit = await session.run(observation.program, { onOutput, signal: limits, idleMs });
   if (!exit.ok) {
     return exit;
   }
@@ -36,7 +47,7 @@ function readFacts(requests: readonly FactRequest[], observation: Observation, p
 }
 
 function streamFailure(problem: StreamProblem, exit: Exit, session: Session): Failure {
-  if (exit.type === 'lost') {
+  if (exit.type === 'lost' && problem !== 'too-much') {
     return {
       code: 'connection-lost',
       what: `The connection was lost while looking at the host (${session.description}).`,

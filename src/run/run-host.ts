@@ -163,13 +163,19 @@ class HostRunner {
     return this.#done(pending ? 'would-change' : 'unchanged', { facts: plan.facts });
   }
 
-  /** Asks for leave, and looks from outside while the answer is awaited. */
+  /** Asks for leave, then looks from outside how far a login comes without the changes. */
   async #prepare(plan: StagePlan): Promise<void> {
     if (!(await this.#run.approve(plan.steps))) {
       this.#stages.push({ steps: plan.steps, checks: [] });
       throw new RunFailure(declinedFailure);
     }
-    this.#before = this.#isEndpoint ? 'login' : ((await this.#run.prober?.before(this.#run.signal)) ?? null);
+    if (this.#isEndpoint) {
+      this.#before = 'login';
+    } else if (this.#run.prober !== null) {
+      this.#run.emit({ type: 'phase', phase: 'probe', detail: 'how far a login comes now' });
+      this.#before = await this.#run.prober.before(this.#run.signal);
+      this.#run.emit({ type: 'phase-done', phase: 'probe', detail: `before the changes a login comes to: ${this.#before}` });
+    }
   }
 
   async #applyStage(plan: StagePlan): Promise<HostResult | null> {
@@ -179,7 +185,7 @@ class HostRunner {
     }
     const { emit, runId, signal } = this.#run;
     const stageId = this.#stages.length === 0 ? runId : `${runId}-${this.#stages.length + 1}`;
-    emit({ type: 'phase', phase: 'apply', detail: `${changes.length} changes by one program` });
+    emit({ type: 'phase', phase: 'apply', detail: `${changes.length} ${changes.length === 1 ? 'change' : 'changes'} by one program` });
     const applied = await applyStage(this.#session, { runId: stageId, changes }, emit, signal);
     if (applied.failure !== null) {
       emit({ type: 'phase-failed', phase: 'apply', failure: applied.failure });

@@ -128,7 +128,7 @@ describe.concurrent('each failure is its own, and says what it means for access'
     await lost.down();
   });
 
-  test('connection lost while applying: the repair ends complete without it', async () => {
+  test('connection lost while applying: the repair ends complete without it', async ({ expect }) => {
     const lost = await lab.up('half');
     await lost.read('rm /etc/ssh/ssh_host_rsa_key; mv /usr/bin/ssh-keygen /usr/bin/ssh-keygen.real');
     // Only making a key kills the session; looking at keys does not.
@@ -143,5 +143,19 @@ describe.concurrent('each failure is its own, and says what it means for access'
     await expect.poll(async () => (await lost.exec('grep -c "end applied" /var/lib/remedy/*/journal')).stdout.trim(), { timeout: 20_000 }).toBe('1');
     expect((await lost.exec('ssh-keygen -y -f /etc/ssh/ssh_host_rsa_key')).status).toBe(0);
     await lost.down();
+  });
+
+  test('Ctrl-C while looking: exit 130, and nothing was written', async ({ expect }) => {
+    const slow = await lab.up('slow');
+    await slow.read('mv /usr/sbin/nft /usr/sbin/nft.away; printf "#!/bin/sh\\n: >/run/looked-at; sleep 600\\n" >/usr/sbin/nft; chmod 755 /usr/sbin/nft');
+    const interrupt = new AbortController();
+    const flags = ['--host', slow.ipv4 ?? '', '--user', 'root', '--identity', lab.keyFile, '--known-hosts', lab.knownHosts];
+    const running = lab.remedy(['run', 'open-port', '--yes', ...flags, '--output', 'json'], { signal: interrupt.signal, killSignal: 'SIGINT' });
+    await expect.poll(async () => (await slow.exec('test -e /run/looked-at')).status, { timeout: 20_000 }).toBe(0);
+    interrupt.abort();
+    const result = await running;
+    expect({ status: result.status, failure: hostOf(result.json<RunDocument>()).failure?.code }).toEqual({ status: 130, failure: 'interrupted' });
+    expect((await slow.exec('ls /var/lib/remedy')).status).not.toBe(0);
+    await slow.down();
   });
 });

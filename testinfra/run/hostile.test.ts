@@ -42,7 +42,6 @@ describe.concurrent('hostile output', () => {
     const flags = endpointFlags(lab, host);
     const text = await lab.remedy(['run', 'open-port', ...flags, '--dry-run'], { timeoutMs: 60_000 });
     expect(text.stdout).toContain('nftables rules could not be read');
-    // eslint-disable-next-line no-control-regex -- that is what is looked for
     expect(text.stdout + text.stderr).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/);
     expect(text.stdout + text.stderr).not.toMatch(/^::/m);
     await host.down();
@@ -61,12 +60,12 @@ describe.concurrent('hostile output', () => {
 
 describe.concurrent('a hostile user on the host', () => {
   test.each([
-    ['a link in place of authorized_keys', 'rm .ssh/authorized_keys; ln -s /etc/shadow .ssh/authorized_keys'],
-    ['a link in place of .ssh', 'mv .ssh .ssh-away; ln -s /etc .ssh'],
-    ['a folder in place of authorized_keys', 'rm .ssh/authorized_keys; mkdir .ssh/authorized_keys'],
-    ['a pipe in place of authorized_keys', 'rm .ssh/authorized_keys; mkfifo .ssh/authorized_keys'],
-  ])('%s is refused and nothing is touched', async (name, script) => {
-    const host = await lab.up(`evil${name.length}`);
+    ['evil-link', 'a link in place of authorized_keys', 'rm .ssh/authorized_keys; ln -s /etc/shadow .ssh/authorized_keys'],
+    ['evil-dir-link', 'a link in place of .ssh', 'mv .ssh .ssh-away; ln -s /etc .ssh'],
+    ['evil-folder', 'a folder in place of authorized_keys', 'rm .ssh/authorized_keys; mkdir .ssh/authorized_keys'],
+    ['evil-pipe', 'a pipe in place of authorized_keys', 'rm .ssh/authorized_keys; mkfifo .ssh/authorized_keys'],
+  ])('%s: %s is refused and nothing is touched', async (name, _what, script) => {
+    const host = await lab.up(name);
     await host.read(`cd /home/admin && ${script}; chmod 777 /home/admin`);
     const before = await host.read('stat -c "%n %a %U:%G %i" /etc /etc/shadow /home/admin');
     const result = await remedy(lab, host, 'fix-authorized-keys', { user: 'admin', args: ['--yes'] });

@@ -106,7 +106,8 @@ async function createView(flags: RunFlags): Promise<View> {
     return flags.output === 'ndjson' ? ndjsonView(write) : silentView;
   }
   const paint = createPaint(wantsColor(process.env, process.stdout.isTTY));
-  if (process.stdout.isTTY && process.env['TERM'] !== 'dumb') {
+  // A serial line often does not say how wide it is; nothing can be drawn over there.
+  if (process.stdout.isTTY && process.stdout.columns >= 40 && process.env['TERM'] !== 'dumb') {
     const { listrView } = await import('../../report/listr-view.ts');
     return listrView(write, paint);
   }

@@ -7,6 +7,12 @@ systemctl stop ssh.socket ssh.service
 cd /etc/ssh
 $1
 systemctl start ssh.service 2>/dev/null || true
+# systemd tries a few times more by itself; the host is broken for good once it has given up.
+tries=0
+until systemctl is-failed --quiet ssh.service || [ "\$tries" -ge 100 ]; do
+  tries=\$((tries + 1))
+  sleep 0.1
+done
 SH
 }
 
