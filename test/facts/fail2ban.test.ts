@@ -4,7 +4,7 @@ import { capturedParts, capturedValue, distros, part } from './support/captured.
 
 describe.each(distros)('fail2ban on %s', (distro) => {
   it('is not running on a fresh host', () => {
-    expect(capturedValue(fail2banFact, undefined, `${distro}-clean`)).toEqual({
+    expect(capturedValue(fail2banFact, undefined, `${distro}-clean`)).toMatchObject({
       running: false,
       jails: [],
     });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { firewalldFact, parseZones } from '../../src/facts/firewalld.ts';
+import { firewalldFact, parseZones, type Zone } from '../../src/facts/firewalld.ts';
 import { capturedParts, capturedValue, distros, part } from './support/captured.ts';
 
 const stopped = {
@@ -11,10 +11,7 @@ const stopped = {
   services: {},
 };
 
-function zone(
-  zones: ReturnType<typeof parseZones>,
-  name: string,
-): ReturnType<typeof parseZones>[number] | undefined {
+function zone(zones: readonly Zone[], name: string): Zone | undefined {
   return zones.find((one) => one.name === name);
 }
 
