@@ -39,12 +39,12 @@ export function compareSpans(inner: Span, outer: Span): Overlap {
 
 /** The family of an address, or null where the text is not an address. */
 export function addressFamily(text: string): Family | null {
-  return ipaddr.isValid(text) ? familyOf(ipaddr.parse(text)) : null;
+  return isFullAddress(text) ? familyOf(ipaddr.parse(text)) : null;
 }
 
 /** One spelling for each address, so that texts can be compared; null where it is not an address. */
 export function normalAddress(text: string): string | null {
-  if (!ipaddr.isValid(text)) {
+  if (!isFullAddress(text)) {
     return null;
   }
   const address = ipaddr.process(text);

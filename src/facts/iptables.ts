@@ -144,6 +144,10 @@ function savedRules(parts: Parts): SavedRules[] {
   });
 }
 
+// iptables-save -c puts `[packets:bytes]` before each rule.
+const counters = /^\[\d+:\d+\] /;
+const savedRule = /^(?:\[\d+:\d+\] )?-A /;
+
 /** Reads the output of iptables-save(8), or a file in that format. */
 export function parseSave(
   text: string,
@@ -159,8 +163,8 @@ export function parseSave(
     } else if (table !== undefined && line.startsWith(':')) {
       const [name = '', policy = '-'] = line.slice(1).split(/\s+/);
       table.chains.set(name, { base: baseChain(table.name, name, policy), rules: [] });
-    } else if (table !== undefined && line.startsWith('-A ')) {
-      const parsed = parseIptablesRule(line, (name) => sets.get(name) ?? null);
+    } else if (table !== undefined && savedRule.test(line)) {
+      const parsed = parseIptablesRule(line.replace(counters, ''), (name) => sets.get(name) ?? null);
       table.chains.get(parsed?.chain ?? '')?.rules.push(...(parsed === null ? [] : [parsed.rule]));
     }
   }
@@ -185,7 +189,7 @@ function baseChain(table: string, chain: string, policy: string): BaseChain | nu
     type: table === 'nat' ? 'nat' : 'filter',
     priority,
     policy: policy === 'DROP' ? 'drop' : 'accept',
-    device: null,
+    devices: [],
   };
 }
 

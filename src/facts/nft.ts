@@ -179,6 +179,6 @@ function baseChain(chain: { readonly [key: string]: Json }): BaseChain | null {
         type: String(chain['type'] ?? 'filter'),
         priority: typeof chain['prio'] === 'number' ? chain['prio'] : 0,
         policy: chain['policy'] === 'drop' ? 'drop' : 'accept',
-        device: typeof chain['dev'] === 'string' ? chain['dev'] : null,
+        devices: (Array.isArray(chain['dev']) ? chain['dev'] : [chain['dev']]).filter((name) => typeof name === 'string'),
       };
 }

@@ -29,8 +29,8 @@ export interface BaseChain {
   readonly type: string;
   readonly priority: number;
   readonly policy: 'accept' | 'drop';
-  /** The device of an ingress chain. */
-  readonly device: string | null;
+  /** The devices of an ingress chain; of other chains, none. */
+  readonly devices: readonly string[];
 }
 
 /** One rule: it applies where all its matches hold. */

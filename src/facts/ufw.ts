@@ -23,6 +23,8 @@ export interface UfwRule {
   readonly source: string;
   /** `in`, `out`, with `_INTERFACE` where there is one. */
   readonly direction: string;
+  /** The application profile, as `OpenSSH`; empty where the rule names ports. */
+  readonly application: string;
   /** How many rules of the kernel's `ufw-user-input` chain this one makes. */
   readonly kernelRules: number;
 }
@@ -100,6 +102,7 @@ function parseTuple(text: string): UfwRule {
     sourcePort,
     source,
     direction: words.length > 6 ? (words.at(-1) ?? 'in') : 'in',
+    application: words.length > 8 ? `${words[6] ?? ''} ${words[7] ?? ''}` : '',
     kernelRules: 0,
   };
 }

@@ -4,10 +4,11 @@ import type { Argv } from '../core/quote.ts';
 import type { FactSet } from '../facts/fact.ts';
 import { parseSave, type Iptables, type SavedRules } from '../facts/iptables.ts';
 import { chainName, findChain, insertRule, type ChainRef, type Rule, type Ruleset, type Table } from '../facts/ruleset.ts';
-import { acceptRule, describePacket, isEveryone, passageThrough, placeAccept, type Probe } from '../walk/firewall.ts';
+import { acceptRule, describePacket, isEveryone, passageThrough, placeAccept } from '../walk/firewall.ts';
 import type { Packet } from '../walk/packet.ts';
-import { admissionSchema, banReason, firewallFacts, firewallRequests, iptablesRequest, isBan } from './firewall-facts.ts';
-import { blocked, change, type Module, type ModulePlan } from './module.ts';
+import { admissionSchema, firewallFacts, firewallRequests, iptablesRequest, isBan } from './firewall-facts.ts';
+import { blocked, type Module } from './module.ts';
+import { planRounds, type NextChange } from './packet-rounds.ts';
 
 /** Lets a port through rules made with iptables and ip6tables, live and in the saved rules. */
 export const iptablesRule: Module<typeof admissionSchema> = {
@@ -17,40 +18,17 @@ export const iptablesRule: Module<typeof admissionSchema> = {
   facts: (_args, { endpoint }) => firewallRequests(endpoint),
   plan(args, facts, { endpoint }) {
     const firewall = firewallFacts(facts, args, endpoint);
-    return firewall.known ? planTables(facts, firewall.value.probes) : blocked(firewall.because);
+    return firewall.known ? planRounds(facts, firewall.value.probes, reasons, nextChange) : blocked(firewall.because);
   },
 };
 
-// A rule set of many tables can stop one packet in each of them; more rounds than this is no repair.
-const maxRounds = 12;
-
-function planTables(facts: FactSet, probes: readonly Probe[]): ModulePlan {
-  let state = facts;
-  const changes: Change[] = [];
-  let banned = false;
-  for (const { packet } of probes) {
-    for (let round = 0; round < maxRounds; round += 1) {
-      const next = nextChange(state, packet);
-      if (next === null || next === 'ban') {
-        banned = banned || next === 'ban';
-        break;
-      }
-      if (typeof next === 'string') {
-        return blocked(next);
-      }
-      state = state.with(next.factsAfter);
-      changes.push(next);
-    }
-  }
-  const reason = banned ? banReason : 'no iptables rule stops it, now or after a reboot';
-  return change(changes.length === 0 ? reason : 'iptables rules stop it', changes);
-}
+const reasons = { passes: 'no iptables rule stops it, now or after a reboot', stopped: 'iptables rules stop it' };
 
 /** The next rule that is missing for a packet, live first, then saved; null where it passes. */
-function nextChange(facts: FactSet, packet: Packet): Change | string | null {
+function nextChange(facts: FactSet, packet: Packet): NextChange {
   const iptables = facts.get(iptablesRequest);
   if (!iptables.known) {
-    return iptables.because;
+    return { stop: iptables.because };
   }
   const live = passageThrough(iptables.value.ruleset, isIptables, packet);
   if (live.state === 'broken' && live.block !== null) {
@@ -70,11 +48,11 @@ function isIptables(table: Table): boolean {
   return table.tool !== 'nft';
 }
 
-function liveChange(iptables: Iptables, packet: Packet, ref: ChainRef | null): Change | string {
+function liveChange(iptables: Iptables, packet: Packet, ref: ChainRef | null): NextChange {
   const accept = acceptRule(packet, ruleWords(packet).join(' '));
   const placement = ref === null ? null : placeAccept(iptables.ruleset, ref, packet, accept);
   if (ref === null || placement?.kind !== 'place') {
-    return `no accept in ${ref === null ? 'iptables' : chainName(ref)} can let in ${describePacket(packet)}`;
+    return { stop: `no accept in ${ref === null ? 'iptables' : chainName(ref)} can let in ${describePacket(packet)}` };
   }
   const command = commandFor(iptables, ref);
   const table = ref.table === 'filter' ? [] : ['-t', ref.table];
@@ -92,11 +70,11 @@ function liveChange(iptables: Iptables, packet: Packet, ref: ChainRef | null): C
   });
 }
 
-function savedChange(iptables: Iptables, saved: SavedRules, ruleset: Ruleset, packet: Packet, ref: ChainRef | null): Change | string {
+function savedChange(iptables: Iptables, saved: SavedRules, ruleset: Ruleset, packet: Packet, ref: ChainRef | null): NextChange {
   const accept = acceptRule(packet, `-A ${ref?.chain ?? ''} ${ruleWords(packet).join(' ')}`);
   const placement = ref === null ? null : placeAccept(ruleset, ref, packet, accept);
   if (ref === null || placement?.kind !== 'place') {
-    return `no accept in ${saved.path} can let in ${describePacket(packet)}`;
+    return { stop: `no accept in ${saved.path} can let in ${describePacket(packet)}` };
   }
   const text = insertSavedLine(saved.text, ref, placement.index, accept.text);
   const restore = saved.family === 'ip' ? 'iptables-restore' : 'ip6tables-restore';
@@ -127,15 +105,19 @@ function ruleChange(parts: Pick<Change, 'target' | 'summary' | 'before' | 'after
   };
 }
 
+const counters = /^\[\d+:\d+\] /;
+
 /** Puts a line before the rule at `index` of a chain, or behind the chain's last rule. */
 export function insertSavedLine(text: string, ref: ChainRef, index: number, line: string): string {
   const lines = text.split('\n');
   const start = lines.findIndex((one) => one.trimEnd() === `*${ref.table}`);
   const end = lines.findIndex((one, at) => at > start && one.trimEnd() === 'COMMIT');
-  const own = lines.flatMap((one, at) => (at > start && at < end && one.startsWith(`-A ${ref.chain} `) ? [at] : []));
+  const isOwn = (one: string): boolean => one.replace(counters, '').startsWith(`-A ${ref.chain} `);
+  const own = lines.flatMap((one, at) => (at > start && at < end && isOwn(one) ? [at] : []));
   const at = own[index] ?? (own.length === 0 ? end : (own.at(-1) ?? end) + 1);
   const ending = lines[start]?.endsWith('\r') === true ? '\r' : '';
-  return lines.toSpliced(at, 0, line + ending).join('\n');
+  const counted = own.some((index) => counters.test(lines[index] ?? ''));
+  return lines.toSpliced(at, 0, `${counted ? '[0:0] ' : ''}${line}${ending}`).join('\n');
 }
 
 function commandFor(iptables: Iptables, ref: ChainRef): string {

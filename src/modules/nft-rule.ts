@@ -5,10 +5,11 @@ import { firewalldFact } from '../facts/firewalld.ts';
 import type { HostFile } from '../facts/files.ts';
 import type { Nft } from '../facts/nft.ts';
 import { chainName, findChain, insertRule, type ChainRef, type Rule, type Ruleset, type Table } from '../facts/ruleset.ts';
-import { acceptRule, describePacket, isEveryone, joinRulesets, passageThrough, placeAccept, type Probe } from '../walk/firewall.ts';
+import { acceptRule, describePacket, isEveryone, joinRulesets, passageThrough, placeAccept } from '../walk/firewall.ts';
 import type { Packet } from '../walk/packet.ts';
-import { admissionSchema, banReason, firewallFacts, firewallRequests, iptablesRequest, isBan, nftRequest } from './firewall-facts.ts';
-import { blocked, change, type Module, type ModulePlan } from './module.ts';
+import { admissionSchema, firewallFacts, firewallRequests, iptablesRequest, isBan, nftRequest } from './firewall-facts.ts';
+import { blocked, type Module } from './module.ts';
+import { planRounds, type NextChange } from './packet-rounds.ts';
 import { insertNftRule } from './nft-text.ts';
 
 const firewalldRequest = request(firewalldFact, undefined);
@@ -21,39 +22,17 @@ export const nftRule: Module<typeof admissionSchema> = {
   facts: (_args, { endpoint }) => [firewalldRequest, ...firewallRequests(endpoint)],
   plan(args, facts, { endpoint, runId }) {
     const firewall = firewallFacts(facts, args, endpoint);
-    return firewall.known ? planChains(facts, firewall.value.probes, runId) : blocked(firewall.because);
+    return firewall.known ? planRounds(facts, firewall.value.probes, reasons, (state, packet) => nextChange(state, packet, runId)) : blocked(firewall.because);
   },
 };
 
-const maxRounds = 12;
+const reasons = { passes: 'no nftables chain stops it, now or after a reboot', stopped: 'nftables chains stop it' };
 
-function planChains(facts: FactSet, probes: readonly Probe[], runId: string): ModulePlan {
-  let state = facts;
-  const changes: Change[] = [];
-  let banned = false;
-  for (const { packet } of probes) {
-    for (let round = 0; round < maxRounds; round += 1) {
-      const next = nextChange(state, packet, runId);
-      if (next === null || next === 'ban') {
-        banned = banned || next === 'ban';
-        break;
-      }
-      if (typeof next === 'string') {
-        return blocked(next);
-      }
-      state = state.with(next.factsAfter);
-      changes.push(next);
-    }
-  }
-  const reason = banned ? banReason : 'no nftables chain stops it, now or after a reboot';
-  return change(changes.length === 0 ? reason : 'nftables chains stop it', changes);
-}
-
-function nextChange(facts: FactSet, packet: Packet, runId: string): Change | string | null {
+function nextChange(facts: FactSet, packet: Packet, runId: string): NextChange {
   const nft = facts.get(nftRequest);
   const iptables = facts.get(iptablesRequest);
   if (!nft.known || !iptables.known) {
-    return nft.known ? (iptables.known ? null : iptables.because) : nft.because;
+    return { stop: nft.known ? (iptables.known ? '' : iptables.because) : nft.because };
   }
   const own = isOwn(facts);
   const joined = joinRulesets(iptables.value, nft.value);
@@ -75,12 +54,12 @@ function isOwn(facts: FactSet): (table: Table) => boolean {
   return (table) => table.tool === 'nft' && !(running && table.name === 'firewalld');
 }
 
-function liveChange(nft: Nft, joined: Ruleset, packet: Packet, ref: ChainRef | null, runId: string): Change | string {
+function liveChange(nft: Nft, joined: Ruleset, packet: Packet, ref: ChainRef | null, runId: string): NextChange {
   const statement = ruleText(packet);
   const accept = acceptRule(packet, statement);
   const placement = ref === null ? null : placeAccept(joined, ref, packet, accept);
   if (ref === null || placement?.kind !== 'place') {
-    return `no accept in ${ref === null ? 'nftables' : chainName(ref)} can let in ${describePacket(packet)}`;
+    return { stop: `no accept in ${ref === null ? 'nftables' : chainName(ref)} can let in ${describePacket(packet)}` };
   }
   const rules = findChain(nft.ruleset, ref)?.rules ?? [];
   const handle = rules[placement.index]?.handle ?? null;
@@ -104,17 +83,17 @@ function liveChange(nft: Nft, joined: Ruleset, packet: Packet, ref: ChainRef | n
   };
 }
 
-function savedChange(nft: Nft, saved: Ruleset, packet: Packet, ref: ChainRef | null): Change | string {
+function savedChange(nft: Nft, saved: Ruleset, packet: Packet, ref: ChainRef | null): NextChange {
   const statement = ruleText(packet);
   const accept = acceptRule(packet, statement);
   const placement = ref === null ? null : placeAccept(saved, ref, packet, accept);
   if (ref === null || placement?.kind !== 'place') {
-    return `no accept in the nftables files can let in ${describePacket(packet)} after a reboot`;
+    return { stop: `no accept in the nftables files can let in ${describePacket(packet)} after a reboot` };
   }
   const before = findChain(saved, ref)?.rules[placement.index]?.text ?? null;
   const edited = editFile(nft.files, ref, before, statement);
   if (edited === null) {
-    return `the chain ${chainName(ref)} stops it after a reboot, but is not written out in ${nft.files.map(({ path }) => path).join(', ')}`;
+    return { stop: `the chain ${chainName(ref)} stops it after a reboot, but is not written out in ${nft.files.map(({ path }) => path).join(', ')}` };
   }
   const { file, text } = edited;
   const files = nft.files.map((one) => (one === file ? { ...file, text, sha256: 'as planned' } : one));

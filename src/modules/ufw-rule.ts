@@ -225,7 +225,7 @@ function listIndex(rules: readonly UfwRule[], kernelIndex: number): number | nul
   let seen = 0;
   for (const [index, rule] of rules.entries()) {
     if (seen + rule.kernelRules > kernelIndex) {
-      return index;
+      return profileStart(rules, index);
     }
     seen += rule.kernelRules;
   }
@@ -238,7 +238,23 @@ function kernelIndexOf(rules: readonly UfwRule[], at: number): number {
 
 // `ufw insert` counts the IPv4 rules first and the IPv6 rules behind them (ufw(8), "insert").
 function positionOf(ufw: Ufw, family: Family, at: number): number {
-  return at + 1 + (family === 'ip' ? 0 : ufw.rules.length);
+  const before = family === 'ip' ? [] : ufw.rules;
+  return countListed(before) + countListed(rulesOf(ufw, family).slice(0, at)) + 1;
+}
+
+// The rules of one application profile are one line of `ufw status numbered`, however many they are.
+function countListed(rules: readonly UfwRule[]): number {
+  return rules.filter((rule, index) => !continuesProfile(rule, rules[index - 1])).length;
+}
+
+function continuesProfile(rule: UfwRule, before: UfwRule | undefined): boolean {
+  return rule.application !== '' && rule.application === before?.application && rule.source === before.source && rule.destination === before.destination;
+}
+
+/** The first rule of the profile that the rule at `at` belongs to: nothing goes between them. */
+function profileStart(rules: readonly UfwRule[], at: number): number {
+  const rule = rules[at];
+  return rule !== undefined && continuesProfile(rule, rules[at - 1]) ? profileStart(rules, at - 1) : at;
 }
 
 function ruleWords(packet: Packet): string[] {
@@ -254,6 +270,7 @@ function allowRule(packet: Packet): UfwRule {
     sourcePort: 'any',
     source: packet.source,
     direction: 'in',
+    application: '',
     kernelRules: 1,
   };
 }
@@ -265,7 +282,8 @@ function sameTuple(a: UfwRule, b: UfwRule): boolean {
     a.destination === b.destination &&
     a.sourcePort === b.sourcePort &&
     a.source.replace(/\/(?:32|128)$/, '') === b.source.replace(/\/(?:32|128)$/, '') &&
-    a.direction === b.direction
+    a.direction === b.direction &&
+    a.application === b.application
   );
 }
 

@@ -12,12 +12,12 @@ const maxJobs = 6;
 // status, the error text, Z. The output cap and the capture of status and errors in one pipeline.
 const observeFunctions = String.raw`
 part() {
-  printf '\n%s B %s\n' "$T" "$1"
+  echo; line "$T B $1"
   { part_e=$( { { ( "p$1" ); printf '\n%s' "$?" >&2; } | head -c ${partCap} >&9; } 2>&1 | tail -c 2000 ); } 9>&1
-  printf '\n%s X %s %s\n' "$T" "$1" "${'${part_e##*'}
+  echo; line "$T X $1 ${'${part_e##*'}
 ${'}'}"
   printf '%s' "$part_e"
-  printf '\n%s Z %s\n' "$T" "$1"
+  echo; line "$T Z $1"
 }
 `;
 
@@ -53,7 +53,7 @@ export function compileObservation(requests: readonly FactRequest[], token: stri
     ),
   );
   const jobText = jobs.map((job, index) => `j${index}() {\n${job.map((id) => `part ${id}`).join('\n')}\n:\n}`);
-  const body = `T=${token}\n${parallel(jobs.length)}\nprintf '\\n%s done\\n' "$T"`;
+  const body = `T=${token}\n${parallel(jobs.length)}\necho; line "$T done"`;
   return {
     program: wrapProgram([environment, commonFunctions, observeFunctions, ...functions, ...jobText].join('\n'), body),
     parts,

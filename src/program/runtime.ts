@@ -3,6 +3,12 @@
  * The comments inside go to the host too, for the person who reads the program there.
  */
 export const commonFunctions = String.raw`
+# line TEXT: one line of output, by the shell itself: mksh has no printf of its own, and an external
+# one would show the run's token to every user of the host.
+line() {
+  if [ -n "${'${KSH_VERSION-}'}" ]; then print -r -- "$1"; else printf '%s\n' "$1"; fi
+}
+
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # limit SECONDS COMMAND...: ends a command that hangs, where the host can.

@@ -39,7 +39,7 @@ export function compileStage(input: StageInput): string {
 // The folder and each of its parents must be root's and closed to others, or a local user could put
 // a program of his own in our place. `mkdir` without -p makes a second run of the same id fail.
 const loaderFunctions = String.raw`
-refuse() { printf '\n%s refuse %s %s\n' "$T" "$1" "$2"; }
+refuse() { echo; line "$T refuse $1 $2"; }
 
 safe_folder() {
   [ -d "$1" ] && [ ! -L "$1" ] && [ "$(stat -c %u -- "$1")" = 0 ] || return 1
@@ -86,12 +86,12 @@ follow() {
   wait "$applier"
   kill "$follower" 2>/dev/null; wait "$follower" 2>/dev/null
   cat <&3
-  grep -q "^$T end" "$R/journal" || printf '\n%s lost %s\n' "$T" "$(head -c 500 "$R/start" | tr '\n' ' ')"
+  grep -q '^[0-9a-f]\{32\} end ' "$R/journal" || { echo; line "$T lost $(head -c 500 "$R/start" | tr '\n' ' ')"; }
 }
 `;
 
 const applierFunctions = String.raw`
-say() { printf '\n%s %s\n' "$T" "$*"; }
+say() { echo; line "$T $*"; }
 
 # The lock belongs to a process: boot id, pid and start time name it, whatever the clock says.
 start_time() { s=$(cat "/proc/$1/stat" 2>/dev/null) || return 1; s=${'${s##*) }'}; set -- $s; echo "${'${20}'}"; }

@@ -84,10 +84,10 @@ class Traversal {
       return { state: 'ok', block: null, doubts: [] };
     }
     // Nobody knows whether the packet comes in by the device of this chain.
-    const device = chain.base?.device ?? null;
-    const unseen = device !== null && this.#state.packet.interface === null;
+    const devices = chain.base?.devices ?? [];
+    const unseen = devices.length > 0 && this.#state.packet.interface === null;
     const state = this.#ends.every(({ stops }) => stops !== null) && !unseen ? 'broken' : 'unknown';
-    return { state, block: toBlock(stop), doubts: [...this.#doubts, ...(unseen ? [`the interface may be ${device}`] : [])] };
+    return { state, block: toBlock(stop), doubts: [...this.#doubts, ...(unseen ? [`the interface may be ${devices.join(', ')}`] : [])] };
   }
 
   #runChain(table: Table, chain: Chain, before: readonly Place[], sureBefore: boolean): Leaves {
@@ -211,7 +211,7 @@ function seesPacket(table: Table, chain: Chain, packet: Packet): boolean {
     return false;
   }
   if (table.family === 'netdev' || chain.base.hook === 'ingress') {
-    return chain.base.hook === 'ingress' && chain.base.device !== null && (packet.interface === null || chain.base.device === packet.interface);
+    return chain.base.hook === 'ingress' && chain.base.devices.length > 0 && (packet.interface === null || chain.base.devices.includes(packet.interface));
   }
   return table.family === 'inet' || table.family === packet.family;
 }

@@ -39,7 +39,7 @@ describe.each(distros)('iptables on %s', (distro) => {
       type: 'filter',
       priority: 0,
       policy: 'drop',
-      device: null,
+      devices: [],
     });
     const user = filter?.chains.find(({ name }) => name === 'ufw-user-input');
     expect(user?.base).toBeNull();

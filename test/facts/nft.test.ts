@@ -43,7 +43,7 @@ describe.each(distros)('nft on %s', (distro) => {
       `${distro}-nft-two-tables`,
     );
     expect(chain(ruleset, 'strict', 'input')).toMatchObject({
-      base: { hook: 'input', type: 'filter', priority: 10, policy: 'drop', device: null },
+      base: { hook: 'input', type: 'filter', priority: 10, policy: 'drop', devices: [] },
       rules: [
         { handle: 2, text: 'ct state established,related accept', verdict: { kind: 'accept' } },
         { handle: 3, text: 'iif "lo" accept' },

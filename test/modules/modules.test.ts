@@ -384,10 +384,6 @@ describe.each(distros)('modules on %s', (distro) => {
     }
   });
 
-  it.todo(
-    'ufw-rule counts an application rule of several ports once, as `ufw insert` does (fixture ufw-cifs)',
-  );
-
   it('saved rules are edited before the rule that stops it, and everything else in the file stays', () => {
     const planned = plan(
       'iptables-rule',

@@ -301,7 +301,7 @@ describe('traverse', () => {
                 type: 'filter',
                 priority: 0,
                 policy: 'drop',
-                device: 'eth0',
+                devices: ['eth0'],
               },
               rules: [],
             },

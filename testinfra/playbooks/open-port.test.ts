@@ -77,6 +77,19 @@ describe.concurrent('open-port', () => {
     await host.down();
   });
 
+  test.each([
+    ['a deny rule behind an application profile', 'ufw allow CIFS; ufw deny from 10.77.0.1; ufw allow 22/tcp', 'before rule 2'],
+    ['the same rule as a deny', 'ufw deny 22/tcp', 'turn deny 22/tcp from anywhere into allow'],
+    ['an allow that stands too late', 'ufw deny proto tcp to any port 20:30; ufw allow 22/tcp', 'take out the later allow'],
+    ['a rejecting default', 'ufw default reject incoming', 'ufw: allow 22/tcp from anywhere'],
+  ])('ufw: %s', async (_what, script, summary) => {
+    const host = await boot('debian12');
+    await host.read(`(${script}; ufw --force enable) >/dev/null`);
+    const document = await expectRemedy(lab, host, 'open-port');
+    expect(changesOf(document).map((change) => change.summary).join('\n')).toContain(summary);
+    await host.down();
+  });
+
   test('a host with IPv6 only', async () => {
     const host = await lab.up('v6only', { ipv6Only: true });
     await host.breakIt('ufw-enable');

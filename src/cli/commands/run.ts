@@ -102,7 +102,7 @@ function bindFor(playbooks: LoadedPlaybooks, endpoint: Endpoint): Result<readonl
 }
 
 async function createView(flags: RunFlags): Promise<View> {
-  if (flags.output !== 'text') {
+  if (flags.output === 'json' || flags.output === 'ndjson') {
     return flags.output === 'ndjson' ? ndjsonView(write) : silentView;
   }
   const paint = createPaint(wantsColor(process.env, process.stdout.isTTY));
@@ -115,7 +115,7 @@ async function createView(flags: RunFlags): Promise<View> {
 }
 
 function report(result: RunResult, status: number, output: string): void {
-  if (output === 'text') {
+  if (output !== 'json' && output !== 'ndjson') {
     const paint = createPaint(wantsColor(process.env, process.stdout.isTTY));
     const text = [...result.hosts.map((host) => resultText(host, paint)), ...(result.failure === null ? [] : [failureText(result.failure, paint)])];
     (result.failure === null ? process.stdout : process.stderr).write(`${text.join('\n')}\n`);
