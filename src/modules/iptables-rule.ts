@@ -80,7 +80,7 @@ function savedChange(iptables: Iptables, saved: SavedRules, ruleset: Ruleset, pa
   const restore = saved.family === 'ip' ? 'iptables-restore' : 'ip6tables-restore';
   const gate: Argv = ['sh', '-c', `exec ${restore} --test <"$1"`, restore];
   const edited = iptables.saved.map((one) => (one === saved ? { ...saved, text, sha256: 'as planned' } : one));
-  const change_ = ruleChange({
+  const planned = ruleChange({
     target: saved.path,
     summary: `${saved.path}: accept ${packet.port}/tcp from ${sourceName(packet)} ${placeName(ruleset, ref, placement.index)}`,
     before: saved.text,
@@ -90,7 +90,7 @@ function savedChange(iptables: Iptables, saved: SavedRules, ruleset: Ruleset, pa
     undo: { type: 'snapshot' },
     value: { ...iptables, saved: edited },
   });
-  return { ...change_, kind: 'file' };
+  return { ...planned, kind: 'file' };
 }
 
 function ruleChange(parts: Pick<Change, 'target' | 'summary' | 'before' | 'after' | 'action' | 'holds' | 'undo'> & { value: Iptables }): Change {

@@ -1,4 +1,3 @@
-import type { Change } from '../core/change.ts';
 import type { Argv } from '../core/quote.ts';
 import { request, type FactSet } from '../facts/fact.ts';
 import { firewalldFact } from '../facts/firewalld.ts';
