@@ -68,5 +68,9 @@ export function runStatus(run: RunResult, detailed: boolean): number {
     return failureStatus(run.failure.code);
   }
   const statuses = run.hosts.map((host) => hostStatus(host, detailed));
-  return statuses.find((status) => status === 130 || status === 143) ?? order.find((status) => statuses.includes(status)) ?? 0;
+  return (
+    statuses.find((status) => status === 130 || status === 143) ??
+    order.find((status) => statuses.includes(status)) ??
+    0
+  );
 }

@@ -22,7 +22,11 @@ export interface LoadedPlaybooks {
  *
  * @throws RunFailure with every problem at once.
  */
-export async function loadPlaybooks(names: readonly string[], folders: readonly string[], variables: readonly string[]): Promise<LoadedPlaybooks> {
+export async function loadPlaybooks(
+  names: readonly string[],
+  folders: readonly string[],
+  variables: readonly string[],
+): Promise<LoadedPlaybooks> {
   const given = readGiven(variables);
   const files = await chooseFiles(names, folders);
   const parsed = files.map((file) => parsePlaybook(file.text, file.path, registry()));
@@ -31,18 +35,26 @@ export async function loadPlaybooks(names: readonly string[], folders: readonly 
   problems.push(...checkUniqueNames(playbooks));
   const shared = problems.length === 0 ? shareVariables(playbooks, given) : ok([]);
   if (problems.length > 0 || !shared.ok) {
-    throw new RunFailure(invalidPlaybook(printDiagnostics([...problems, ...(shared.ok ? [] : shared.error)])));
+    throw new RunFailure(
+      invalidPlaybook(printDiagnostics([...problems, ...(shared.ok ? [] : shared.error)])),
+    );
   }
   return { bind: (endpoint) => bindAll(playbooks, shared.value, endpoint) };
 }
 
-function bindAll(playbooks: readonly Playbook[], shared: readonly Given[], endpoint: Endpoint): Result<readonly BoundPlaybook[], Diagnostic[]> {
+function bindAll(
+  playbooks: readonly Playbook[],
+  shared: readonly Given[],
+  endpoint: Endpoint,
+): Result<readonly BoundPlaybook[], Diagnostic[]> {
   const bound = playbooks.map((playbook, index) => {
     const values = bindVariables(playbook, shared[index] ?? {}, endpoint);
     return values.ok ? bindPlaybook(playbook, values.value, endpoint) : values;
   });
   const problems = bound.flatMap((one) => (one.ok ? [] : one.error));
-  return problems.length > 0 ? fail(problems) : ok(bound.flatMap((one) => (one.ok ? [one.value] : [])));
+  return problems.length > 0
+    ? fail(problems)
+    : ok(bound.flatMap((one) => (one.ok ? [one.value] : [])));
 }
 
 function readGiven(variables: readonly string[]): Given {
@@ -51,14 +63,21 @@ function readGiven(variables: readonly string[]): Given {
     const at = text.indexOf('=');
     const name = text.slice(0, Math.max(at, 0));
     if (at <= 0 || name in given) {
-      throw usage(at <= 0 ? `--var ${JSON.stringify(text)} is not NAME=VALUE` : `--var ${name} is given twice`);
+      throw usage(
+        at <= 0
+          ? `--var ${JSON.stringify(text)} is not NAME=VALUE`
+          : `--var ${name} is given twice`,
+      );
     }
     given[name] = text.slice(at + 1);
   }
   return given;
 }
 
-async function chooseFiles(names: readonly string[], folders: readonly string[]): Promise<PlaybookFile[]> {
+async function chooseFiles(
+  names: readonly string[],
+  folders: readonly string[],
+): Promise<PlaybookFile[]> {
   let known: PlaybookFile[];
   try {
     known = await readPlaybooks(folders, process.env);
@@ -67,7 +86,8 @@ async function chooseFiles(names: readonly string[], folders: readonly string[])
   }
   const byName = new Map<string, PlaybookFile[]>();
   for (const file of known) {
-    const name = readHeadline(file.text)?.name ?? file.path.replace(/^.*\//, '').replace(/\.ya?ml$/, '');
+    const name =
+      readHeadline(file.text)?.name ?? file.path.replace(/^.*\//, '').replace(/\.ya?ml$/, '');
     byName.set(name, [...(byName.get(name) ?? []), file]);
   }
   const chosen: PlaybookFile[] = [];
@@ -86,11 +106,15 @@ async function chooseFiles(names: readonly string[], folders: readonly string[])
   return chosen;
 }
 
-async function chooseFile(name: string, byName: ReadonlyMap<string, PlaybookFile[]>): Promise<PlaybookFile[] | string> {
+async function chooseFile(
+  name: string,
+  byName: ReadonlyMap<string, PlaybookFile[]>,
+): Promise<PlaybookFile[] | string> {
   if (/[/\\]|\.ya?ml$/.test(name)) {
     return readPlaybook(name).then(
       (file) => [file],
-      (error: unknown) => `the playbook ${JSON.stringify(name)} cannot be read: ${(error as Error).message}`,
+      (error: unknown) =>
+        `the playbook ${JSON.stringify(name)} cannot be read: ${(error as Error).message}`,
     );
   }
   const found = byName.get(name);
@@ -99,7 +123,9 @@ async function chooseFile(name: string, byName: ReadonlyMap<string, PlaybookFile
     return `there is no playbook ${JSON.stringify(name)}${near === null ? '' : `; did you mean ${near}?`}`;
   }
   // Two files of one name: neither is taken, since nobody can tell which was meant.
-  return found.length > 1 ? `two playbooks have the name ${name}: ${found.map(({ path }) => path).join(' and ')}` : found;
+  return found.length > 1
+    ? `two playbooks have the name ${name}: ${found.map(({ path }) => path).join(' and ')}`
+    : found;
 }
 
 /** The failure for playbooks that cannot be used; the diagnostics say all there is to say. */
@@ -115,5 +141,11 @@ export function invalidPlaybook(diagnostics: string): Failure {
 
 function usage(what: string, todo = 'For help, run:\n    remedy run --help'): RunFailure {
   const [first = '', ...rest] = what.split('\n');
-  return new RunFailure({ code: 'usage', what: `${first.charAt(0).toUpperCase()}${first.slice(1)}.`, why: rest.join('\n'), access: notContacted, todo });
+  return new RunFailure({
+    code: 'usage',
+    what: `${first.charAt(0).toUpperCase()}${first.slice(1)}.`,
+    why: rest.join('\n'),
+    access: notContacted,
+    todo,
+  });
 }

@@ -22,5 +22,6 @@ process.on('uncaughtException', (error) => {
 try {
   await createProgram().parseAsync(argv, { from: 'user' });
 } catch (error) {
-  process.exitCode = error instanceof CommanderError ? reportUsage(error, argv) : reportCrash(error, argv);
+  process.exitCode =
+    error instanceof CommanderError ? reportUsage(error, argv) : reportCrash(error, argv);
 }

@@ -59,7 +59,9 @@ export function createProgram(): Command {
 function addRun(program: Command): void {
   program
     .command('run')
-    .description('run playbooks on a host: look, plan, show the diff, apply, prove by a fresh login')
+    .description(
+      'run playbooks on a host: look, plan, show the diff, apply, prove by a fresh login',
+    )
     .argument('<playbook...>', 'names of playbooks (see `remedy list`), or paths of playbook files')
     .addHelpText('before', `${runExamples}\n`)
     .optionsGroup('Endpoint, the SSH service that should work:')
@@ -70,11 +72,27 @@ function addRun(program: Command): void {
     .option('-J, --jump <hops>', 'jump hosts, [USER@]HOST[:PORT], with commas between')
     .option('--from <address>', 'the address that logins come from, as the host sees it')
     .option('--known-hosts <file>', 'known_hosts file to use in place of your own')
-    .option('--accept-new-host-key', 'store a host key that is not known yet; a changed one is always refused', false)
-    .optionsGroup('Routes, the ways in to do the work, tried in this order (none: the endpoint itself):')
-    .option('--via <[user@]address[:port][,jump...]>', 'another SSH service; may be repeated', collect, [])
+    .option(
+      '--accept-new-host-key',
+      'store a host key that is not known yet; a changed one is always refused',
+      false,
+    )
+    .optionsGroup(
+      'Routes, the ways in to do the work, tried in this order (none: the endpoint itself):',
+    )
+    .option(
+      '--via <[user@]address[:port][,jump...]>',
+      'another SSH service; may be repeated',
+      collect,
+      [],
+    )
     .option('--via-identity <file>', 'key file for --via; may be repeated', collect, [])
-    .option('--exec <command>', 'a command that gives a shell on stdin and stdout; may be repeated', collect, [])
+    .option(
+      '--exec <command>',
+      'a command that gives a shell on stdin and stdout; may be repeated',
+      collect,
+      [],
+    )
     .option('--local', 'this machine', false)
     .optionsGroup('Run:')
     .option('-n, --dry-run', 'look and plan only; leaves nothing on the host', false)

@@ -11,7 +11,12 @@ import type { Route, Session } from '../route/route.ts';
 import { sourceAddress } from '../route/source-address.ts';
 import { createSshRoute } from '../route/ssh.ts';
 import { parseJumps, parseVia, type HopSpec } from '../route/target-spec.ts';
-import { resolveTarget, systemTargetContext, type SshTarget, type TargetOptions } from '../route/target.ts';
+import {
+  resolveTarget,
+  systemTargetContext,
+  type SshTarget,
+  type TargetOptions,
+} from '../route/target.ts';
 import { loginProber, type Prober } from '../run/prove.ts';
 import type { ProofLevel } from '../run/result.ts';
 import { askSecret, takeSecret } from './prompt.ts';
@@ -47,7 +52,11 @@ export interface Ways {
  *
  * @throws RunFailure where a flag is wrong or the ssh configuration cannot be honoured.
  */
-export async function resolveRoutes(flags: RouteFlags, signal: AbortSignal, notice: (text: string) => void): Promise<Ways> {
+export async function resolveRoutes(
+  flags: RouteFlags,
+  signal: AbortSignal,
+  notice: (text: string) => void,
+): Promise<Ways> {
   const secrets = {
     ssh: takeSecret('REMEDY_SSH_PASSWORD'),
     via: takeSecret('REMEDY_VIA_PASSWORD'),
@@ -56,36 +65,66 @@ export async function resolveRoutes(flags: RouteFlags, signal: AbortSignal, noti
   };
   const checked = checkFlags(flags);
   const context = systemTargetContext(process.env, signal);
-  const askPassphrase = async (prompt: string): Promise<typeof secrets.passphrase> => secrets.passphrase ?? askSecret(prompt);
+  const askPassphrase = async (prompt: string): Promise<typeof secrets.passphrase> =>
+    secrets.passphrase ?? askSecret(prompt);
   const common = { knownHosts: flags.knownHosts ?? null, askPassword: askSecret, askPassphrase };
-  const resolve = async (options: Omit<TargetOptions, 'knownHosts' | 'askPassword' | 'askPassphrase'>): Promise<SshTarget> => {
+  const resolve = async (
+    options: Omit<TargetOptions, 'knownHosts' | 'askPassword' | 'askPassphrase'>,
+  ): Promise<SshTarget> => {
     const resolved = unwrap(await resolveTarget({ ...options, ...common }, context));
     resolved.notices.forEach(notice);
     return resolved.target;
   };
-  const target = await resolve({ host: checked.host, port: checked.port, user: flags.user ?? null, identities: flags.identity, jump: checked.jump, password: secrets.ssh });
+  const target = await resolve({
+    host: checked.host,
+    port: checked.port,
+    user: flags.user ?? null,
+    identities: flags.identity,
+    jump: checked.jump,
+    password: secrets.ssh,
+  });
   const endpoint = await toEndpoint(target, checked.from);
   const sudo = { sudoPassword: secrets.sudo, askSudoPassword: askSecret };
-  const sshRoute = (to: SshTarget): Route => createSshRoute({ target: to, acceptNewHostKey: flags.acceptNewHostKey, onNotice: notice, ...sudo });
+  const sshRoute = (to: SshTarget): Route =>
+    createSshRoute({
+      target: to,
+      acceptNewHostKey: flags.acceptNewHostKey,
+      onNotice: notice,
+      ...sudo,
+    });
   const vias: { target: SshTarget; route: Route }[] = [];
   for (const via of checked.vias) {
     const identities = flags.viaIdentity.length > 0 ? flags.viaIdentity : flags.identity;
-    const to = await resolve({ host: via.host, port: via.port, user: via.user, identities, jump: via.jump.length > 0 ? via.jump : null, password: secrets.via });
+    const to = await resolve({
+      host: via.host,
+      port: via.port,
+      user: via.user,
+      identities,
+      jump: via.jump.length > 0 ? via.jump : null,
+      password: secrets.via,
+    });
     vias.push({ target: to, route: sshRoute(to) });
   }
   const named: Route[] = [
     ...vias.map(({ route }) => route),
-    ...flags.exec.map((command) => createExecRoute({ argv: unwrap(splitCommand(command)), environment: process.env, ...sudo })),
+    ...flags.exec.map((command) =>
+      createExecRoute({ argv: unwrap(splitCommand(command)), environment: process.env, ...sudo }),
+    ),
     ...(flags.local ? [createLocalRoute({ environment: process.env, ...sudo })] : []),
   ];
   const own = named.length === 0 ? sshRoute(target) : null;
-  const samePath = [...(own === null ? [] : [own]), ...vias.filter((via) => takesPathOf(via.target, target)).map(({ route }) => route)];
+  const samePath = [
+    ...(own === null ? [] : [own]),
+    ...vias.filter((via) => takesPathOf(via.target, target)).map(({ route }) => route),
+  ];
   return {
     endpoint,
     routes: own === null ? named : [own],
     // The host's own word for where we come from; only on the path that the endpoint's logins take.
     clientAddress: (route, session) =>
-      checked.from === null && samePath.includes(route) ? (session.connection?.client ?? null) : null,
+      checked.from === null && samePath.includes(route)
+        ? (session.connection?.client ?? null)
+        : null,
     isEndpoint: (route) => route === own,
     prober: loginProber(target),
     proofWanted: flags.host === undefined ? 'banner' : 'login',
@@ -102,7 +141,10 @@ interface CheckedFlags {
 
 function checkFlags(flags: RouteFlags): CheckedFlags {
   if (flags.host === undefined && !flags.local) {
-    throw usage('No host was named', 'Name the host whose SSH should work: --host HOST. For this machine: --local.');
+    throw usage(
+      'No host was named',
+      'Name the host whose SSH should work: --host HOST. For this machine: --local.',
+    );
   }
   const host = flags.host === undefined ? 'localhost' : valid(checkHostName(flags.host), '--host');
   if (flags.user !== undefined) {
@@ -110,7 +152,10 @@ function checkFlags(flags: RouteFlags): CheckedFlags {
   }
   const from = flags.from === undefined ? null : normalAddress(flags.from);
   if (flags.from !== undefined && from === null) {
-    throw usage(`--from ${JSON.stringify(flags.from)} is not an IP address`, 'It is the address that logins come from, as the host sees it.');
+    throw usage(
+      `--from ${JSON.stringify(flags.from)} is not an IP address`,
+      'It is the address that logins come from, as the host sees it.',
+    );
   }
   return {
     host,
@@ -121,19 +166,29 @@ function checkFlags(flags: RouteFlags): CheckedFlags {
   };
 }
 
-function viaOf(text: string): { host: string; user: string | null; port: number | null; jump: readonly HopSpec[] } {
+function viaOf(text: string): {
+  host: string;
+  user: string | null;
+  port: number | null;
+  jump: readonly HopSpec[];
+} {
   return valid(parseVia(text), '--via');
 }
 
 function takesPathOf(via: SshTarget, endpoint: SshTarget): boolean {
-  const path = (target: SshTarget): string => JSON.stringify([target.address, ...target.jump.map(({ address, port }) => [address, port])]);
+  const path = (target: SshTarget): string =>
+    JSON.stringify([target.address, ...target.jump.map(({ address, port }) => [address, port])]);
   return path(via) === path(endpoint);
 }
 
 async function toEndpoint(target: SshTarget, from: string | null): Promise<Endpoint> {
   const lastJump = target.jump.at(-1);
   const address = lastJump === undefined ? await addressOf(target.address) : target.address;
-  const assumed = from ?? (lastJump === undefined ? await sourceAddress(target.address) : normalAddress(await addressOf(lastJump.address)));
+  const assumed =
+    from ??
+    (lastJump === undefined
+      ? await sourceAddress(target.address)
+      : normalAddress(await addressOf(lastJump.address)));
   return {
     host: target.host,
     address,
@@ -177,5 +232,11 @@ function valid<T>(result: Result<T, string>, flag: string): T {
 }
 
 function usage(what: string, why: string): RunFailure {
-  return new RunFailure({ code: 'usage', what: `${what}.`, why, access: notContacted, todo: 'For help, run:\n    remedy run --help' });
+  return new RunFailure({
+    code: 'usage',
+    what: `${what}.`,
+    why,
+    access: notContacted,
+    todo: 'For help, run:\n    remedy run --help',
+  });
 }

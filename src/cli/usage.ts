@@ -6,7 +6,9 @@ import { failureStatus } from './exit-status.ts';
 /** Whether the arguments ask for JSON; needed where they could not be parsed. */
 export function wantsJson(argv: readonly string[]): boolean {
   return argv.some((word, index) => {
-    const value = /^(?:--output|-o)=(.*)$/.exec(word)?.[1] ?? (word === '--output' || word === '-o' ? argv[index + 1] : /^-o(.+)$/.exec(word)?.[1]);
+    const value =
+      /^(?:--output|-o)=(.*)$/.exec(word)?.[1] ??
+      (word === '--output' || word === '-o' ? argv[index + 1] : /^-o(.+)$/.exec(word)?.[1]);
     return value === 'json' || value === 'ndjson';
   });
 }
@@ -54,7 +56,9 @@ export function reportFailure(failure: Failure, argv: readonly string[]): number
   const status = failureStatus(failure.code);
   if (wantsJson(argv)) {
     const run = { runId: '', dryRun: false, hosts: [], failure };
-    process.stdout.write(`${JSON.stringify(runDocument(run, status), null, argv.includes('ndjson') ? 0 : 2)}\n`);
+    process.stdout.write(
+      `${JSON.stringify(runDocument(run, status), null, argv.includes('ndjson') ? 0 : 2)}\n`,
+    );
   } else {
     process.stderr.write(`${plainFailure(failure)}\n`);
   }
@@ -62,5 +66,7 @@ export function reportFailure(failure: Failure, argv: readonly string[]): number
 }
 
 function plainFailure(failure: Failure): string {
-  return [`error: ${failure.what}`, failure.why, failure.access, failure.todo].filter((line) => line.trim() !== '').join('\n');
+  return [`error: ${failure.what}`, failure.why, failure.access, failure.todo]
+    .filter((line) => line.trim() !== '')
+    .join('\n');
 }

@@ -70,7 +70,10 @@ export type Action =
     };
 
 /** How a change is taken back: an action, or the reason why it cannot be. */
-export type Undo = Action | { readonly type: 'snapshot' } | { readonly type: 'none'; readonly why: string };
+export type Undo =
+  | Action
+  | { readonly type: 'snapshot' }
+  | { readonly type: 'none'; readonly why: string };
 
 /** A new value for a fact, as a change leaves it, so that later steps plan on it. */
 export interface FactAfter {

@@ -1,5 +1,6 @@
 // ECMA-48 control strings (OSC, DCS, SOS, PM, APC) run to BEL or ST, CSI to a final byte.
-const controlString = /(?:\u001b[\]PX^_]|[\u009d\u0090\u0098\u009e\u009f])[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c)?/g;
+const controlString =
+  /(?:\u001b[\]PX^_]|[\u009d\u0090\u0098\u009e\u009f])[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c)?/g;
 const controlSequence = /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]?/g;
 const otherEscape = /\u001b[ -/]*[0-~]?/g;
 // C0 except tab and newline, DEL, C1, and the bidirectional controls that can reorder what is shown.

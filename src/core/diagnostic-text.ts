@@ -64,5 +64,9 @@ function show(piece: string): string {
 }
 
 function indent(text: string): readonly string[] {
-  return text === '' ? [] : cleanText(text).split('\n').map((line) => `  ${line}`.trimEnd());
+  return text === ''
+    ? []
+    : cleanText(text)
+        .split('\n')
+        .map((line) => `  ${line}`.trimEnd());
 }

@@ -6,9 +6,23 @@ export type RunEvent =
   | { readonly type: 'phase'; readonly phase: Phase; readonly detail: string }
   | { readonly type: 'phase-done'; readonly phase: Phase; readonly detail: string }
   | { readonly type: 'phase-failed'; readonly phase: Phase; readonly failure: Failure }
-  | { readonly type: 'plan'; readonly steps: readonly StepSummary[]; readonly later: readonly LaterSummary[] }
-  | { readonly type: 'change-started'; readonly index: number; readonly total: number; readonly summary: string }
-  | { readonly type: 'change-done'; readonly index: number; readonly total: number; readonly summary: string }
+  | {
+      readonly type: 'plan';
+      readonly steps: readonly StepSummary[];
+      readonly later: readonly LaterSummary[];
+    }
+  | {
+      readonly type: 'change-started';
+      readonly index: number;
+      readonly total: number;
+      readonly summary: string;
+    }
+  | {
+      readonly type: 'change-done';
+      readonly index: number;
+      readonly total: number;
+      readonly summary: string;
+    }
   | { readonly type: 'notice'; readonly text: string };
 
 /** A planned step as a renderer shows it. */

@@ -11,10 +11,14 @@ export function checkHostName(name: string): Result<string, string> {
     return fail('a host name cannot be empty');
   }
   if (name.startsWith('-')) {
-    return fail(`the host name ${JSON.stringify(name)} begins with "-" and would be taken for an option`);
+    return fail(
+      `the host name ${JSON.stringify(name)} begins with "-" and would be taken for an option`,
+    );
   }
   if (badInHost.test(name)) {
-    return fail(`the host name ${JSON.stringify(name)} holds a blank, a control or a shell character`);
+    return fail(
+      `the host name ${JSON.stringify(name)} holds a blank, a control or a shell character`,
+    );
   }
   if (name.length > 1025) {
     return fail('the host name is longer than 1025 characters');
@@ -28,10 +32,14 @@ export function checkUserName(name: string): Result<string, string> {
     return fail('a user name cannot be empty');
   }
   if (name.startsWith('-')) {
-    return fail(`the user name ${JSON.stringify(name)} begins with "-" and would be taken for an option`);
+    return fail(
+      `the user name ${JSON.stringify(name)} begins with "-" and would be taken for an option`,
+    );
   }
   if (badInUser.test(name) || name.endsWith('\\')) {
-    return fail(`the user name ${JSON.stringify(name)} holds a blank, a control or a shell character`);
+    return fail(
+      `the user name ${JSON.stringify(name)} holds a blank, a control or a shell character`,
+    );
   }
   return ok(name);
 }

@@ -48,7 +48,9 @@ export function normalAddress(text: string): string | null {
     return null;
   }
   const address = ipaddr.process(text);
-  return address.kind() === 'ipv6' ? (address as ipaddr.IPv6).toRFC5952String() : address.toString();
+  return address.kind() === 'ipv6'
+    ? (address as ipaddr.IPv6).toRFC5952String()
+    : address.toString();
 }
 
 function parsePrefix(text: string): Span | null {
@@ -70,7 +72,9 @@ function parsePrefix(text: string): Span | null {
 
 // ipaddr.js also takes inet_aton short forms such as `10.1`, which no rule set prints.
 function isFullAddress(text: string): boolean {
-  return ipaddr.IPv4.isValidFourPartDecimal(text) || (text.includes(':') && ipaddr.IPv6.isValid(text));
+  return (
+    ipaddr.IPv4.isValidFourPartDecimal(text) || (text.includes(':') && ipaddr.IPv6.isValid(text))
+  );
 }
 
 function prefixLength(mask: string, bits: number): number | null {

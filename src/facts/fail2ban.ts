@@ -25,7 +25,10 @@ export const fail2banFact: Fact<undefined, Fail2ban> = {
   slow: true,
   read: () => [
     { part: 'ping', sh: 'have fail2ban-client || exit 127\nlimit 20 fail2ban-client ping' },
-    { part: 'jails', sh: `${jailsSh}\nfor j in $(jails); do printf 'jail %s\\n' "$j"; limit 20 fail2ban-client status "$j"; printf 'ignored\\n'; limit 20 fail2ban-client get "$j" ignoreip; done` },
+    {
+      part: 'jails',
+      sh: `${jailsSh}\nfor j in $(jails); do printf 'jail %s\\n' "$j"; limit 20 fail2ban-client status "$j"; printf 'ignored\\n'; limit 20 fail2ban-client get "$j" ignoreip; done`,
+    },
     { part: 'exceptions', sh: printFiles(['/etc/fail2ban/jail.d/zz-remedy-*.local']) },
   ],
   parse: parseFail2ban,
@@ -41,24 +44,36 @@ function parseFail2ban(parts: Parts): Observed<Fail2ban> {
     return known({ running: false, jails: [], exceptions: [] });
   }
   if (ping.status !== 0 || jails === undefined || jails.status !== 0 || jails.cut) {
-    return unknown(`fail2ban could not be asked: ${ping.errors || jails?.errors || `exit status ${ping.status}`}`);
+    return unknown(
+      `fail2ban could not be asked: ${ping.errors || jails?.errors || `exit status ${ping.status}`}`,
+    );
   }
-  return known({ running: true, jails: parseJails(jails.text), exceptions: parseFiles(parts.get('exceptions')?.latin1 ?? '') });
+  return known({
+    running: true,
+    jails: parseJails(jails.text),
+    exceptions: parseFiles(parts.get('exceptions')?.latin1 ?? ''),
+  });
 }
 
 function isDown(ping: Part): boolean {
-  return ping.status === 255 && /Is fail2ban running|Failed to access socket/i.test(`${ping.errors}${ping.text}`);
+  return (
+    ping.status === 255 &&
+    /Is fail2ban running|Failed to access socket/i.test(`${ping.errors}${ping.text}`)
+  );
 }
 
 /** Reads the `jail`, status and `ignored` sections that the fact prints. */
 export function parseJails(text: string): Jail[] {
-  return text.split(/^jail (?=\S)/m).slice(1).map((section) => {
-    const [status = '', ignored = ''] = section.split(/^ignored$/m);
-    const list = /Banned IP list:[ \t]*(.*)$/m.exec(status)?.[1] ?? '';
-    return {
-      name: section.slice(0, section.indexOf('\n')).trim(),
-      banned: list.split(/\s+/).filter((word) => word !== ''),
-      ignored: [...ignored.matchAll(/^[|`]- (\S+)$/gm)].map((match) => match[1] ?? ''),
-    };
-  });
+  return text
+    .split(/^jail (?=\S)/m)
+    .slice(1)
+    .map((section) => {
+      const [status = '', ignored = ''] = section.split(/^ignored$/m);
+      const list = /Banned IP list:[ \t]*(.*)$/m.exec(status)?.[1] ?? '';
+      return {
+        name: section.slice(0, section.indexOf('\n')).trim(),
+        banned: list.split(/\s+/).filter((word) => word !== ''),
+        ignored: [...ignored.matchAll(/^[|`]- (\S+)$/gm)].map((match) => match[1] ?? ''),
+      };
+    });
 }

@@ -33,6 +33,10 @@ export function parseFiles(latin1: string): HostFile[] {
     }
     const body = end + 1;
     at = body + Number(header[2]) + 1;
-    files.push({ path: header[3] ?? '', sha256: header[1] ?? '', text: latin1.slice(body, at - 1) });
+    files.push({
+      path: header[3] ?? '',
+      sha256: header[1] ?? '',
+      text: latin1.slice(body, at - 1),
+    });
   }
 }

@@ -57,7 +57,14 @@ for f in /usr/lib/firewalld/services/*.xml /etc/firewalld/services/*.xml; do
   grep -o '<port [^>]*>' "$f"
 done`;
 
-const stopped: Firewalld = { running: false, panic: false, defaultZone: '', runtime: [], permanent: [], services: {} };
+const stopped: Firewalld = {
+  running: false,
+  panic: false,
+  defaultZone: '',
+  runtime: [],
+  permanent: [],
+  services: {},
+};
 
 function parseFirewalld(parts: Parts): Observed<Firewalld> {
   const state = parts.get('state');
@@ -66,9 +73,13 @@ function parseFirewalld(parts: Parts): Observed<Firewalld> {
     return known(stopped);
   }
   const needed = ['default', 'runtime', 'permanent'].map((name) => parts.get(name));
-  const failed = [state, ...needed].find((part) => part === undefined || part.status !== 0 || part.cut);
+  const failed = [state, ...needed].find(
+    (part) => part === undefined || part.status !== 0 || part.cut,
+  );
   if (failed !== undefined || needed.includes(undefined)) {
-    return unknown(`firewalld could not be asked: ${failed?.errors || failed?.text.trim() || 'no answer'}`);
+    return unknown(
+      `firewalld could not be asked: ${failed?.errors || failed?.text.trim() || 'no answer'}`,
+    );
   }
   return known({
     running: true,
@@ -94,10 +105,19 @@ export function parseZones(text: string): Zone[] {
 function toZone(name: string, lines: readonly string[]): Zone {
   const list = (key: string): string[] => {
     const line = lines.find((one) => one.trimStart().startsWith(`${key}:`)) ?? '';
-    return line.slice(line.indexOf(':') + 1).split(/\s+/).filter((word) => word !== '');
+    return line
+      .slice(line.indexOf(':') + 1)
+      .split(/\s+/)
+      .filter((word) => word !== '');
   };
   const rich = lines.findIndex((line) => line.trimStart().startsWith('rich rules:'));
-  const richRules = rich < 0 ? [] : lines.slice(rich + 1).map((line) => line.trim()).filter((line) => line.startsWith('rule'));
+  const richRules =
+    rich < 0
+      ? []
+      : lines
+          .slice(rich + 1)
+          .map((line) => line.trim())
+          .filter((line) => line.startsWith('rule'));
   return {
     name,
     target: list('target')[0] ?? 'default',

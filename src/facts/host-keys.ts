@@ -69,16 +69,26 @@ const states = ['ok', 'missing', 'empty', 'corrupt', 'encrypted', 'not-a-file'] 
 function parseHostKeys(parts: Parts): Observed<HostKeys> {
   const part = parts.get('keys');
   if (part === undefined || part.status !== 0) {
-    return unknown(part?.status === 127 ? 'ssh-keygen is not there' : `host keys could not be read: ${part?.errors ?? ''}`);
+    return unknown(
+      part?.status === 127
+        ? 'ssh-keygen is not there'
+        : `host keys could not be read: ${part?.errors ?? ''}`,
+    );
   }
-  const keys = part.text.split(/^key (?=\/)/m).slice(1).map((section): HostKey => {
-    const value = (name: string): string | null => new RegExp(`^${name} (.+)$`, 'm').exec(section)?.[1]?.trim() ?? null;
-    return {
-      path: section.slice(0, section.indexOf('\n')),
-      state: states.find((state) => state === value('state')) ?? 'corrupt',
-      publicKey: value('public')?.split(' ').slice(0, 2).join(' ') ?? null,
-      fingerprint: /SHA256:\S+/.exec(value('print') ?? '')?.[0] ?? null,
-    };
-  });
-  return keys.length === 0 ? unknown('sshd is not installed, so it has no host keys') : known({ keys });
+  const keys = part.text
+    .split(/^key (?=\/)/m)
+    .slice(1)
+    .map((section): HostKey => {
+      const value = (name: string): string | null =>
+        new RegExp(`^${name} (.+)$`, 'm').exec(section)?.[1]?.trim() ?? null;
+      return {
+        path: section.slice(0, section.indexOf('\n')),
+        state: states.find((state) => state === value('state')) ?? 'corrupt',
+        publicKey: value('public')?.split(' ').slice(0, 2).join(' ') ?? null,
+        fingerprint: /SHA256:\S+/.exec(value('print') ?? '')?.[0] ?? null,
+      };
+    });
+  return keys.length === 0
+    ? unknown('sshd is not installed, so it has no host keys')
+    : known({ keys });
 }

@@ -6,7 +6,10 @@ type SetLookup = (name: string) => readonly string[] | null;
  * Reads one `-A CHAIN …` line of iptables-save(8). What it does not know becomes an `unknown` match,
  * never a guess.
  */
-export function parseIptablesRule(line: string, sets: SetLookup): { chain: string; rule: Rule } | null {
+export function parseIptablesRule(
+  line: string,
+  sets: SetLookup,
+): { chain: string; rule: Rule } | null {
   const words = splitSaved(line);
   const chain = words[1];
   if (words[0] !== '-A' || chain === undefined) {
@@ -84,12 +87,38 @@ const rateOptions: ReadonlyMap<string, boolean> = new Map([
 
 // Options that only set a detail of a match that another option decides.
 const details = new Set([
-  '--limit-burst', '--hashlimit-burst', '--hashlimit-mode', '--hashlimit-name', '--hashlimit-srcmask',
-  '--hashlimit-dstmask', '--hashlimit-htable-size', '--hashlimit-htable-max', '--hashlimit-htable-expire',
-  '--hashlimit-htable-gcinterval', '--connlimit-mask', '--seconds', '--reap', '--name', '--mask', '--rttl',
-  '--comment', '--connlimit-saddr', '--connlimit-daddr', '--rsource', '--rdest', '--return-nomatch',
+  '--limit-burst',
+  '--hashlimit-burst',
+  '--hashlimit-mode',
+  '--hashlimit-name',
+  '--hashlimit-srcmask',
+  '--hashlimit-dstmask',
+  '--hashlimit-htable-size',
+  '--hashlimit-htable-max',
+  '--hashlimit-htable-expire',
+  '--hashlimit-htable-gcinterval',
+  '--connlimit-mask',
+  '--seconds',
+  '--reap',
+  '--name',
+  '--mask',
+  '--rttl',
+  '--comment',
+  '--connlimit-saddr',
+  '--connlimit-daddr',
+  '--rsource',
+  '--rdest',
+  '--return-nomatch',
 ]);
-const flagDetails = new Set(['--reap', '--rttl', '--connlimit-saddr', '--connlimit-daddr', '--rsource', '--rdest', '--return-nomatch']);
+const flagDetails = new Set([
+  '--reap',
+  '--rttl',
+  '--connlimit-saddr',
+  '--connlimit-daddr',
+  '--rsource',
+  '--rdest',
+  '--return-nomatch',
+]);
 
 function readMatch(word: string, negate: boolean, reader: WordReader, sets: SetLookup): Match[] {
   switch (word) {
@@ -115,11 +144,29 @@ function readMatch(word: string, negate: boolean, reader: WordReader, sets: SetL
     case '--ctstate':
       return [{ kind: 'state', states: reader.next().toLowerCase().split(','), negate }];
     case '--ctdir':
-      return [assume((reader.next() === 'ORIGINAL') !== negate, 'a new connection runs in the original direction')];
+      return [
+        assume(
+          (reader.next() === 'ORIGINAL') !== negate,
+          'a new connection runs in the original direction',
+        ),
+      ];
     case '--dst-type':
-      return [assume(reader.next().split(',').some((type) => type === 'LOCAL' || type === 'UNICAST') !== negate, 'the endpoint address is local')];
+      return [
+        assume(
+          reader
+            .next()
+            .split(',')
+            .some((type) => type === 'LOCAL' || type === 'UNICAST') !== negate,
+          'the endpoint address is local',
+        ),
+      ];
     case '--src-type':
-      return [assume(reader.next().split(',').includes('UNICAST') !== negate, 'the client address is not local')];
+      return [
+        assume(
+          reader.next().split(',').includes('UNICAST') !== negate,
+          'the client address is not local',
+        ),
+      ];
     case '--pkt-type':
       return [assume((reader.next() === 'unicast') !== negate, 'a login is sent to one host')];
     case '--mark':
@@ -155,7 +202,9 @@ function readMatch(word: string, negate: boolean, reader: WordReader, sets: SetL
 function otherMatch(word: string, negate: boolean, reader: WordReader): Match[] {
   const rate = rateOptions.get(word);
   if (rate !== undefined) {
-    return [assume(rate !== negate, `${word} ${reader.next()}: one polite client is under the limit`)];
+    return [
+      assume(rate !== negate, `${word} ${reader.next()}: one polite client is under the limit`),
+    ];
   }
   if (details.has(word)) {
     if (!flagDetails.has(word)) {
@@ -221,8 +270,28 @@ export function portRanges(text: string): PortRange[] {
 }
 
 const continuing = new Set([
-  'LOG', 'NFLOG', 'ULOG', 'TRACE', 'CONNMARK', 'SET', 'AUDIT', 'CT', 'TCPMSS', 'CHECKSUM', 'TOS', 'DSCP',
-  'TTL', 'HL', 'TEE', 'CLASSIFY', 'SECMARK', 'CONNSECMARK', 'MASQUERADE', 'SNAT', 'NETMAP', 'TCPOPTSTRIP',
+  'LOG',
+  'NFLOG',
+  'ULOG',
+  'TRACE',
+  'CONNMARK',
+  'SET',
+  'AUDIT',
+  'CT',
+  'TCPMSS',
+  'CHECKSUM',
+  'TOS',
+  'DSCP',
+  'TTL',
+  'HL',
+  'TEE',
+  'CLASSIFY',
+  'SECMARK',
+  'CONNSECMARK',
+  'MASQUERADE',
+  'SNAT',
+  'NETMAP',
+  'TCPOPTSTRIP',
 ]);
 
 function readTarget(word: '-j' | '-g', reader: WordReader): Verdict {

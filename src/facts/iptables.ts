@@ -46,15 +46,22 @@ const savedFiles: readonly { family: Family; path: string; unit: string }[] = [
 /** iptables, ip6tables and ipset, with the files that bring the rules back at boot. */
 export const iptablesFact: Fact<undefined, Iptables> = {
   name: 'iptables',
-  summary: 'iptables and ip6tables rules, nft-backed and legacy, ipsets, and the rules files loaded at boot',
+  summary:
+    'iptables and ip6tables rules, nft-backed and legacy, ipsets, and the rules files loaded at boot',
   slow: true,
   read: () => [
     { part: 'save', sh: saveSh('iptables') },
     { part: 'save6', sh: `[ -e /proc/net/if_inet6 ] || exit 3\n${saveSh('ip6tables')}` },
     { part: 'legacy', sh: legacySh('ip', 'iptables') },
     { part: 'legacy6', sh: legacySh('ip6', 'ip6tables') },
-    { part: 'sets', sh: '[ -e /sys/module/ip_set ] || [ ! -r /proc/modules ] || exit 0\nhave ipset || exit 0\nlimit 20 ipset save' },
-    { part: 'tools', sh: 'have iptables && iptables -V\nhave iptables-nft && echo has-nft\nhave iptables-legacy && echo has-legacy\n:' },
+    {
+      part: 'sets',
+      sh: '[ -e /sys/module/ip_set ] || [ ! -r /proc/modules ] || exit 0\nhave ipset || exit 0\nlimit 20 ipset save',
+    },
+    {
+      part: 'tools',
+      sh: 'have iptables && iptables -V\nhave iptables-nft && echo has-nft\nhave iptables-legacy && echo has-legacy\n:',
+    },
     ...savedFiles.flatMap(({ family, path, unit }) => [
       {
         part: `saved:${family}:${unit}`,
@@ -91,7 +98,9 @@ function parseIptables(parts: Parts): Observed<Iptables> {
       continue;
     }
     if (problem !== null || saved === undefined) {
-      return unknown(`${family === 'ip6' ? 'ip6tables' : 'iptables'} rules could not be read: ${problem}`);
+      return unknown(
+        `${family === 'ip6' ? 'ip6tables' : 'iptables'} rules could not be read: ${problem}`,
+      );
     }
     if (part === 'save6') {
       families.push('ip6');
@@ -99,7 +108,13 @@ function parseIptables(parts: Parts): Observed<Iptables> {
     tables.push(...parseSave(saved.text, family, tool, sets));
     incompatible.push(...incompatibleTables(saved.text).map((name) => `${family} ${name}`));
   }
-  return known({ ruleset: { tables }, families, incompatible, commands: commands(parts), saved: savedRules(parts) });
+  return known({
+    ruleset: { tables },
+    families,
+    incompatible,
+    commands: commands(parts),
+    saved: savedRules(parts),
+  });
 }
 
 const saves: readonly { part: string; family: Family; tool: FilterTool }[] = [
@@ -155,7 +170,8 @@ export function parseSave(
   tool: FilterTool,
   sets: ReadonlyMap<string, readonly string[]> = new Map(),
 ): Table[] {
-  const tables: { name: string; chains: Map<string, { base: BaseChain | null; rules: Rule[] }> }[] = [];
+  const tables: { name: string; chains: Map<string, { base: BaseChain | null; rules: Rule[] }> }[] =
+    [];
   for (const line of text.split('\n')) {
     const table = tables.at(-1);
     if (line.startsWith('*')) {
@@ -164,7 +180,10 @@ export function parseSave(
       const [name = '', policy = '-'] = line.slice(1).split(/\s+/);
       table.chains.set(name, { base: baseChain(table.name, name, policy), rules: [] });
     } else if (table !== undefined && savedRule.test(line)) {
-      const parsed = parseIptablesRule(line.replace(counters, ''), (name) => sets.get(name) ?? null);
+      const parsed = parseIptablesRule(
+        line.replace(counters, ''),
+        (name) => sets.get(name) ?? null,
+      );
       table.chains.get(parsed?.chain ?? '')?.rules.push(...(parsed === null ? [] : [parsed.rule]));
     }
   }
@@ -177,13 +196,22 @@ export function parseSave(
 }
 
 // Netfilter's priorities of the built-in tables (enum nf_ip_hook_priorities in netfilter_ipv4.h).
-const priorities: Readonly<Record<string, number>> = { raw: -300, mangle: -150, nat: -100, filter: 0, security: 50 };
+const priorities: Readonly<Record<string, number>> = {
+  raw: -300,
+  mangle: -150,
+  nat: -100,
+  filter: 0,
+  security: 50,
+};
 
 function baseChain(table: string, chain: string, policy: string): BaseChain | null {
   if (policy === '-') {
     return null;
   }
-  const priority = table === 'nat' && (chain === 'INPUT' || chain === 'POSTROUTING') ? 100 : (priorities[table] ?? 0);
+  const priority =
+    table === 'nat' && (chain === 'INPUT' || chain === 'POSTROUTING')
+      ? 100
+      : (priorities[table] ?? 0);
   return {
     hook: chain.toLowerCase(),
     type: table === 'nat' ? 'nat' : 'filter',

@@ -36,7 +36,9 @@ function parseListeners(parts: Parts): Observed<Listeners> {
   if (proc?.status === 0) {
     return known({ sockets: proc.text.split('\n').flatMap(parseProcLine) });
   }
-  return unknown(`listening sockets could not be read: ${ss?.errors || proc?.errors || 'no ss, no /proc/net/tcp'}`);
+  return unknown(
+    `listening sockets could not be read: ${ss?.errors || proc?.errors || 'no ss, no /proc/net/tcp'}`,
+  );
 }
 
 // LISTEN 0 128 [::]:22 [::]:* users:(("sshd",pid=38,fd=4))
@@ -49,7 +51,13 @@ function parseSsLine(line: string): Listener[] {
   // The zone stands behind the bracket: [fe80::1]%eth0:22.
   const address = (local[1] ?? '').replace(/%.*$/, '').replace(/^\[|\]$/g, '');
   const processes = [...line.matchAll(/\("([^"]*)",pid=/g)].map((match) => match[1] ?? '');
-  return [{ address: normalAddress(address) ?? address, port: Number(local[2]), processes: [...new Set(processes)] }];
+  return [
+    {
+      address: normalAddress(address) ?? address,
+      port: Number(local[2]),
+      processes: [...new Set(processes)],
+    },
+  ];
 }
 
 // The kernel prints each 32-bit word of an address in the host's byte order (proc(5)); both byte
@@ -66,5 +74,11 @@ function parseProcLine(line: string): Listener[] {
       ? bytes.map((byte) => Number.parseInt(byte, 16)).join('.')
       : (bytes.join('').match(/.{4}/g) ?? []).join(':');
   const address = normalAddress(text) ?? '*';
-  return [{ address: address === '::' ? '*' : address, port: Number.parseInt(match[2] ?? '', 16), processes: [] }];
+  return [
+    {
+      address: address === '::' ? '*' : address,
+      port: Number.parseInt(match[2] ?? '', 16),
+      processes: [],
+    },
+  ];
 }

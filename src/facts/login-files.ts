@@ -33,7 +33,10 @@ export const loginFilesFact: Fact<string, LoginFiles> = {
   summary: "owner and modes of a user's home, .ssh and authorized_keys, without following links",
   slow: false,
   read: (user) => [
-    { part: 'passwd', sh: `u=${quote(user)}\nif have getent; then getent passwd "$u"; else grep "^$u:" /etc/passwd; fi` },
+    {
+      part: 'passwd',
+      sh: `u=${quote(user)}\nif have getent; then getent passwd "$u"; else grep "^$u:" /etc/passwd; fi`,
+    },
     { part: 'group', sh: groupSh(user) },
     { part: 'entries', sh: entriesSh(user) },
   ],
@@ -71,7 +74,10 @@ function parseLoginFiles(parts: Parts, user: string): Observed<LoginFiles> {
   }
   const entries = parts.get('entries');
   if (entries === undefined || entries.status !== 0) {
-    const why = entries?.status === 4 ? '.ssh was swapped while it was looked at' : entries?.errors || 'no answer';
+    const why =
+      entries?.status === 4
+        ? '.ssh was swapped while it was looked at'
+        : entries?.errors || 'no answer';
     return unknown(`the home folder ${fields[5] ?? ''} of ${user} could not be read: ${why}`);
   }
   const home = entries.text.split('\n')[0] ?? '';
@@ -87,18 +93,32 @@ function parseLoginFiles(parts: Parts, user: string): Observed<LoginFiles> {
 
 function isPrivateGroup(text: string, user: string): boolean {
   const [group = '', sharing = ''] = text.split('\n');
-  const members = (group.split(':')[3] ?? '').split(',').filter((name) => name !== '' && name !== user);
+  const members = (group.split(':')[3] ?? '')
+    .split(',')
+    .filter((name) => name !== '' && name !== user);
   return group.startsWith(`${user}:`) && members.length === 0 && sharing === 'sharing 1';
 }
 
 function toEntries(text: string, home: string): LoginFile[] {
   const homeFile = toEntry(text, 'home', home, '.', null);
   const ssh = toEntry(text, 'ssh', `${home}/.ssh`, '.', null);
-  const keys = toEntry(text, 'keys', `${home}/.ssh`, 'authorized_keys', ssh?.identity.inode ?? null);
+  const keys = toEntry(
+    text,
+    'keys',
+    `${home}/.ssh`,
+    'authorized_keys',
+    ssh?.identity.inode ?? null,
+  );
   return [homeFile, ssh, keys].flatMap((entry) => (entry === null ? [] : [entry]));
 }
 
-function toEntry(text: string, key: string, directory: string, name: string, inode: string | null): LoginFile | null {
+function toEntry(
+  text: string,
+  key: string,
+  directory: string,
+  name: string,
+  inode: string | null,
+): LoginFile | null {
   const line = new RegExp(`^${key} (.+)$`, 'm').exec(text)?.[1];
   if (line === undefined) {
     return null;

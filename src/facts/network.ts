@@ -24,7 +24,9 @@ export const networkFact: Fact<string | null, Network> = {
   slow: false,
   read: (client) => [
     { part: 'addresses', sh: 'limit 10 ip -o addr show' },
-    ...(client === null ? [] : [{ part: 'route', sh: `limit 10 ip -o route get ${quote(client)}` }]),
+    ...(client === null
+      ? []
+      : [{ part: 'route', sh: `limit 10 ip -o route get ${quote(client)}` }]),
   ],
   parse: parseNetwork,
 };
@@ -32,7 +34,9 @@ export const networkFact: Fact<string | null, Network> = {
 function parseNetwork(parts: Parts): Observed<Network> {
   const addresses = parts.get('addresses');
   if (addresses === undefined || addresses.status !== 0) {
-    return unknown(`the host's addresses could not be read: ${addresses?.errors || 'ip is not there'}`);
+    return unknown(
+      `the host's addresses could not be read: ${addresses?.errors || 'ip is not there'}`,
+    );
   }
   return known({
     addresses: addresses.text.split('\n').flatMap(parseAddress),
@@ -42,16 +46,19 @@ function parseNetwork(parts: Parts): Observed<Network> {
 
 // 2: eth0    inet 10.0.0.2/24 brd 10.0.0.255 scope global eth0\       valid_lft forever …
 function parseAddress(line: string): InterfaceAddress[] {
-  const match = /^\d+:\s+(\S+)\s+(inet6?)\s+([0-9a-fA-F.:]+)(?:\/\d+)?(?:\s.*?)?\sscope\s+(\S+)/.exec(line);
+  const match =
+    /^\d+:\s+(\S+)\s+(inet6?)\s+([0-9a-fA-F.:]+)(?:\/\d+)?(?:\s.*?)?\sscope\s+(\S+)/.exec(line);
   const address = match === null ? null : normalAddress(match[3] ?? '');
   return match === null || address === null
     ? []
-    : [{
-        interface: (match[1] ?? '').replace(/@.*$/, ''),
-        family: match[2] === 'inet6' ? 'ip6' : 'ip',
-        address,
-        scope: match[4] ?? '',
-      }];
+    : [
+        {
+          interface: (match[1] ?? '').replace(/@.*$/, ''),
+          family: match[2] === 'inet6' ? 'ip6' : 'ip',
+          address,
+          scope: match[4] ?? '',
+        },
+      ];
 }
 
 // 10.0.0.9 dev eth0 src 10.0.0.2 uid 0 \    cache

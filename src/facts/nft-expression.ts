@@ -1,7 +1,13 @@
 import type { Match, PortRange, Verdict } from './ruleset.ts';
 
 /** One statement or expression of libnftables-json(5): an object with one telling key. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
 
 type JsonObject = { readonly [key: string]: Json };
 
@@ -75,14 +81,21 @@ function readVerdict(key: string, value: Json): Verdict | null {
     case 'drop':
       return { kind: 'drop', how: 'drop' };
     case 'reject':
-      return { kind: 'reject', how: String(object?.['expr'] ?? object?.['type'] ?? 'icmp port-unreachable') };
+      return {
+        kind: 'reject',
+        how: String(object?.['expr'] ?? object?.['type'] ?? 'icmp port-unreachable'),
+      };
     case 'jump':
     case 'goto':
       return { kind: key, target: String(object?.['target'] ?? '') };
     case 'redirect':
       return { kind: 'redirect', port: asPort(object?.['port']) };
     case 'dnat':
-      return { kind: 'divert', address: typeof object?.['addr'] === 'string' ? object['addr'] : null, port: asPort(object?.['port']) };
+      return {
+        kind: 'divert',
+        address: typeof object?.['addr'] === 'string' ? object['addr'] : null,
+        port: asPort(object?.['port']),
+      };
     case 'queue':
     case 'synproxy':
     case 'tproxy':
@@ -98,8 +111,24 @@ function readVerdict(key: string, value: Json): Verdict | null {
 
 // Statements that change nothing about the packet's way through the filter.
 const passive = new Set([
-  'counter', 'log', 'quota', 'comment', 'masquerade', 'snat', 'ct helper', 'ct timeout', 'ct expectation',
-  'flow', 'map', 'dup', 'last', 'secmark', 'add', 'update', 'delete', 'mangle',
+  'counter',
+  'log',
+  'quota',
+  'comment',
+  'masquerade',
+  'snat',
+  'ct helper',
+  'ct timeout',
+  'ct expectation',
+  'flow',
+  'map',
+  'dup',
+  'last',
+  'secmark',
+  'add',
+  'update',
+  'delete',
+  'mangle',
 ]);
 
 function readStatement(key: string, value: Json, sets: NamedSets): Match | null {
@@ -109,12 +138,20 @@ function readStatement(key: string, value: Json, sets: NamedSets): Match | null 
   }
   switch (key) {
     case 'match':
-      return compare(String(object?.['op'] ?? '=='), object?.['left'] ?? null, object?.['right'] ?? null, sets);
+      return compare(
+        String(object?.['op'] ?? '=='),
+        object?.['left'] ?? null,
+        object?.['right'] ?? null,
+        sets,
+      );
     case 'limit':
       return assume(object?.['inv'] !== true, 'limit: one polite client is under the limit');
     case 'ct count':
     case 'connlimit':
-      return assume(object?.['inv'] !== true, 'connection count: one polite client is under the limit');
+      return assume(
+        object?.['inv'] !== true,
+        'connection count: one polite client is under the limit',
+      );
     case 'set':
       return readSetStatement(object, sets);
     case 'xt':
@@ -140,7 +177,9 @@ function compare(op: string, left: Json, right: Json, sets: NamedSets): Match | 
   const elements = setElements(right, sets);
   const concat = asObject(left)?.['concat'];
   if (Array.isArray(concat)) {
-    return elements === null ? unknownMatch(left) : compareConcat(concat as readonly Json[], elements, negate, sets);
+    return elements === null
+      ? unknownMatch(left)
+      : compareConcat(concat as readonly Json[], elements, negate, sets);
   }
   const ordered = op === '<' || op === '>' || op === '<=' || op === '>=';
   const range = ordered ? orderedRange(op, right) : null;
@@ -148,7 +187,12 @@ function compare(op: string, left: Json, right: Json, sets: NamedSets): Match | 
   return values === null ? unknownMatch(left) : compareOne(left, values, negate);
 }
 
-function compareConcat(keys: readonly Json[], elements: readonly Json[], negate: boolean, sets: NamedSets): Match {
+function compareConcat(
+  keys: readonly Json[],
+  elements: readonly Json[],
+  negate: boolean,
+  sets: NamedSets,
+): Match {
   const groups = elements.map((element) => {
     const parts = asObject(elementValue(element))?.['concat'];
     return keys.map((key, index): Match => {
@@ -166,7 +210,10 @@ function compareOne(left: Json, values: readonly Json[], negate: boolean): Match
   const meta = asObject(object?.['meta'] ?? null)?.['key'];
   const ct = asObject(object?.['ct'] ?? null);
   if (payload !== null) {
-    return comparePayload(String(payload['protocol']), String(payload['field']), values, negate) ?? unknownMatch(left);
+    return (
+      comparePayload(String(payload['protocol']), String(payload['field']), values, negate) ??
+      unknownMatch(left)
+    );
   }
   if (typeof meta === 'string') {
     return compareMeta(meta, values, negate) ?? unknownMatch(left);
@@ -180,10 +227,19 @@ function compareOne(left: Json, values: readonly Json[], negate: boolean): Match
   return compareMasked(object, values, negate) ?? unknownMatch(left);
 }
 
-function comparePayload(protocol: string, field: string, values: readonly Json[], negate: boolean): Match | null {
+function comparePayload(
+  protocol: string,
+  field: string,
+  values: readonly Json[],
+  negate: boolean,
+): Match | null {
   if (field === 'saddr' || field === 'daddr') {
     const nets = values.map(netText);
-    const match: Match = { kind: field === 'saddr' ? 'source' : 'destination', nets: nets as string[], negate };
+    const match: Match = {
+      kind: field === 'saddr' ? 'source' : 'destination',
+      nets: nets as string[],
+      negate,
+    };
     // An empty set does not tell by its elements which family the rule is about.
     return nets.includes(null) ? null : nets.length === 0 ? ofFamily(protocol, match) : match;
   }
@@ -192,7 +248,9 @@ function comparePayload(protocol: string, field: string, values: readonly Json[]
     return ranges.includes(null) ? null : { kind: 'port', ranges: ranges as PortRange[], negate };
   }
   if (field === 'dport' || field === 'sport') {
-    return protocol === 'tcp' || protocol === 'th' ? null : assume(false, `a login is tcp, not ${protocol}`);
+    return protocol === 'tcp' || protocol === 'th'
+      ? null
+      : assume(false, `a login is tcp, not ${protocol}`);
   }
   if (field === 'protocol' || field === 'nexthdr') {
     return ofFamily(protocol, { kind: 'protocol', names: values.map(String), negate });
@@ -207,7 +265,11 @@ function comparePayload(protocol: string, field: string, values: readonly Json[]
 // that out of what it lists.
 function ofFamily(protocol: string, match: Match): Match {
   return protocol === 'ip' || protocol === 'ip6'
-    ? { kind: 'any-of', groups: [[{ kind: 'family', family: protocol, negate: false }, match]], negate: false }
+    ? {
+        kind: 'any-of',
+        groups: [[{ kind: 'family', family: protocol, negate: false }, match]],
+        negate: false,
+      }
     : match;
 }
 
@@ -227,10 +289,17 @@ function compareMeta(key: string, values: readonly Json[], negate: boolean): Mat
         : assume(!negate, 'both families');
     case 'protocol': {
       const families = values.filter((value) => value === 'ip' || value === 'ip6');
-      return { kind: 'any-of', groups: families.map((family) => [{ kind: 'family', family, negate: false }]), negate };
+      return {
+        kind: 'any-of',
+        groups: families.map((family) => [{ kind: 'family', family, negate: false }]),
+        negate,
+      };
     }
     case 'pkttype':
-      return assume(values.some((value) => value === 'host' || value === 'unicast') !== negate, 'a login is sent to one host');
+      return assume(
+        values.some((value) => value === 'host' || value === 'unicast') !== negate,
+        'a login is sent to one host',
+      );
     case 'mark':
       return typeof values[0] === 'number' && values.length === 1
         ? { kind: 'mark', value: values[0], mask: 0xffffffff, negate }
@@ -247,7 +316,10 @@ function compareConnection(key: string, values: readonly Json[], negate: boolean
     case 'status':
       return assume(negate, 'a new connection has no status yet');
     case 'direction':
-      return assume(values.includes('original') !== negate, 'a new connection runs in the original direction');
+      return assume(
+        values.includes('original') !== negate,
+        'a new connection runs in the original direction',
+      );
     default:
       return null;
   }
@@ -255,10 +327,19 @@ function compareConnection(key: string, values: readonly Json[], negate: boolean
 
 // `fib daddr type local` asks whether the address is ours; `fib saddr . iif oif` is a reverse path
 // check, taken to pass: the routing layer of the walk is where a wrong route is found.
-function compareFib(fib: JsonObject | null, values: readonly Json[], negate: boolean): Match | null {
-  const flags = Array.isArray(fib?.['flags']) ? (fib['flags'] as readonly Json[]) : [fib?.['flags'] ?? null];
+function compareFib(
+  fib: JsonObject | null,
+  values: readonly Json[],
+  negate: boolean,
+): Match | null {
+  const flags = Array.isArray(fib?.['flags'])
+    ? (fib['flags'] as readonly Json[])
+    : [fib?.['flags'] ?? null];
   if (fib?.['result'] === 'type' && flags.includes('daddr')) {
-    return assume(values.some((value) => value === 'local' || value === 'unicast') !== negate, 'the endpoint address is local');
+    return assume(
+      values.some((value) => value === 'local' || value === 'unicast') !== negate,
+      'the endpoint address is local',
+    );
   }
   if (fib?.['result'] === 'oif' || fib?.['result'] === 'oifname' || fib?.['result'] === 'check') {
     const missing = values.includes(false) || values.includes('missing') || values.includes(0);
@@ -268,7 +349,11 @@ function compareFib(fib: JsonObject | null, values: readonly Json[], negate: boo
 }
 
 // `tcp flags & (fin|syn|rst|ack) == syn`, and `mark & 0xff == 1`.
-function compareMasked(object: JsonObject | null, values: readonly Json[], negate: boolean): Match | null {
+function compareMasked(
+  object: JsonObject | null,
+  values: readonly Json[],
+  negate: boolean,
+): Match | null {
   const operands = object?.['&'];
   if (!Array.isArray(operands)) {
     return null;
@@ -290,7 +375,11 @@ function flagNames(value: Json): string[] {
   if (Array.isArray(combined)) {
     return (combined as readonly Json[]).flatMap(flagNames);
   }
-  return Array.isArray(value) ? (value as readonly Json[]).flatMap(flagNames) : value === 0 ? [] : [String(value)];
+  return Array.isArray(value)
+    ? (value as readonly Json[]).flatMap(flagNames)
+    : value === 0
+      ? []
+      : [String(value)];
 }
 
 function setElements(right: Json, sets: NamedSets): readonly Json[] | null {
@@ -366,5 +455,7 @@ function assume(holds: boolean, text: string): Match {
 
 /** A JSON value as an object, or null where it is something else. */
 export function asObject(value: Json): JsonObject | null {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : null;
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as JsonObject)
+    : null;
 }

@@ -23,8 +23,14 @@ export const nftFact: Fact<undefined, Nft> = {
   summary: 'the nftables rule set of the kernel and the files that nftables.service loads',
   slow: true,
   read: () => [
-    { part: 'ruleset', sh: `${nftReady}\nhave nft || exit 3\nnft_ready || exit 3\nlimit 20 nft -j list ruleset` },
-    { part: 'text', sh: `${nftReady}\nhave nft || exit 3\nnft_ready || exit 3\nlimit 20 nft -a list ruleset` },
+    {
+      part: 'ruleset',
+      sh: `${nftReady}\nhave nft || exit 3\nnft_ready || exit 3\nlimit 20 nft -j list ruleset`,
+    },
+    {
+      part: 'text',
+      sh: `${nftReady}\nhave nft || exit 3\nnft_ready || exit 3\nlimit 20 nft -a list ruleset`,
+    },
     { part: 'files', sh: filesSh },
     { part: 'permanent', sh: permanentSh('-j') },
     { part: 'permanent-text', sh: permanentSh('-a') },
@@ -49,16 +55,20 @@ done`;
 
 function parseNft(parts: Parts): Observed<Nft> {
   const ruleset = parts.get('ruleset');
-  const files = parts.get('files')?.status === 0 ? parseFiles(parts.get('files')?.latin1 ?? '') : [];
+  const files =
+    parts.get('files')?.status === 0 ? parseFiles(parts.get('files')?.latin1 ?? '') : [];
   const saved = parts.get('permanent');
   const savedTexts = parseRuleTexts(parts.get('permanent-text')?.text ?? '');
-  const permanentTables = saved?.status === 0 && !saved.cut ? parseNftJson(saved.text, savedTexts) : null;
+  const permanentTables =
+    saved?.status === 0 && !saved.cut ? parseNftJson(saved.text, savedTexts) : null;
   const permanent = permanentTables === null ? null : { tables: permanentTables };
   if (ruleset === undefined || ruleset.status === 3) {
     return known({ ruleset: { tables: [] }, files, permanent });
   }
   if (ruleset.status !== 0 || ruleset.cut) {
-    return unknown(`the nftables rules could not be read: ${ruleset.cut ? 'the output is too long' : ruleset.errors || `exit status ${ruleset.status}`}`);
+    return unknown(
+      `the nftables rules could not be read: ${ruleset.cut ? 'the output is too long' : ruleset.errors || `exit status ${ruleset.status}`}`,
+    );
   }
   const tables = parseNftJson(ruleset.text, parseRuleTexts(parts.get('text')?.text ?? ''));
   return tables === null
@@ -90,7 +100,10 @@ export function parseRuleTexts(text: string): ReadonlyMap<string, string> {
  *
  * @param texts what `parseRuleTexts` gave, for showing the rules to people.
  */
-export function parseNftJson(text: string, texts: ReadonlyMap<string, string> = new Map()): Table[] | null {
+export function parseNftJson(
+  text: string,
+  texts: ReadonlyMap<string, string> = new Map(),
+): Table[] | null {
   let items: readonly Json[];
   try {
     const document = asObject(JSON.parse(text) as Json)?.['nftables'];
@@ -117,7 +130,10 @@ class NftReader {
       const set = asObject(asObject(item)?.['set'] ?? asObject(item)?.['map'] ?? null);
       if (set !== null) {
         const elements = set['elem'];
-        this.#sets.set(key(set['family'], set['table'], set['name']), Array.isArray(elements) ? elements : []);
+        this.#sets.set(
+          key(set['family'], set['table'], set['name']),
+          Array.isArray(elements) ? elements : [],
+        );
       }
     }
   }
@@ -143,14 +159,17 @@ class NftReader {
 
   #rules(family: Json, table: Json, chain: Json): Rule[] {
     return this.#each('rule')
-      .filter((rule) => rule['family'] === family && rule['table'] === table && rule['chain'] === chain)
+      .filter(
+        (rule) => rule['family'] === family && rule['table'] === table && rule['chain'] === chain,
+      )
       .flatMap((rule) => {
         const expressions = Array.isArray(rule['expr']) ? (rule['expr'] as readonly Json[]) : [];
         const handle = typeof rule['handle'] === 'number' ? rule['handle'] : null;
         const text =
           this.#texts.get(key(family, table, chain, handle)) ??
           expressions.map((expression) => JSON.stringify(expression)).join(' ');
-        const sets = (name: string): readonly Json[] | null => this.#sets.get(key(family, table, name)) ?? null;
+        const sets = (name: string): readonly Json[] | null =>
+          this.#sets.get(key(family, table, name)) ?? null;
         return readExpressions(expressions, sets).map((reading) => ({ handle, text, ...reading }));
       });
   }
@@ -179,6 +198,8 @@ function baseChain(chain: { readonly [key: string]: Json }): BaseChain | null {
         type: String(chain['type'] ?? 'filter'),
         priority: typeof chain['prio'] === 'number' ? chain['prio'] : 0,
         policy: chain['policy'] === 'drop' ? 'drop' : 'accept',
-        devices: (Array.isArray(chain['dev']) ? chain['dev'] : [chain['dev']]).filter((name) => typeof name === 'string'),
+        devices: (Array.isArray(chain['dev']) ? chain['dev'] : [chain['dev']]).filter(
+          (name) => typeof name === 'string',
+        ),
       };
 }

@@ -45,15 +45,28 @@ export interface Rule {
 
 /** A condition on the first packet of a login (a TCP SYN to the endpoint). */
 export type Match =
-  | { readonly kind: 'source' | 'destination'; readonly nets: readonly string[]; readonly negate: boolean }
+  | {
+      readonly kind: 'source' | 'destination';
+      readonly nets: readonly string[];
+      readonly negate: boolean;
+    }
   | { readonly kind: 'interface'; readonly names: readonly string[]; readonly negate: boolean }
   | { readonly kind: 'protocol'; readonly names: readonly string[]; readonly negate: boolean }
   | { readonly kind: 'port'; readonly ranges: readonly PortRange[]; readonly negate: boolean }
   | { readonly kind: 'state'; readonly states: readonly string[]; readonly negate: boolean }
   | { readonly kind: 'family'; readonly family: Family; readonly negate: boolean }
-  | { readonly kind: 'mark'; readonly value: number; readonly mask: number; readonly negate: boolean }
+  | {
+      readonly kind: 'mark';
+      readonly value: number;
+      readonly mask: number;
+      readonly negate: boolean;
+    }
   /** All of several conditions at once, for one element of a concatenated set. */
-  | { readonly kind: 'any-of'; readonly groups: readonly (readonly Match[])[]; readonly negate: boolean }
+  | {
+      readonly kind: 'any-of';
+      readonly groups: readonly (readonly Match[])[];
+      readonly negate: boolean;
+    }
   /** Known to hold, or not to, for such a packet, on the assumption that `text` names. */
   | { readonly kind: 'assumed'; readonly holds: boolean; readonly text: string }
   /** Nobody can tell from the rules alone. */
@@ -114,7 +127,12 @@ export function editChain(
 
 /** Names a chain for people: `iptables filter INPUT`, `nft inet filter input`. */
 export function chainName(ref: ChainRef): string {
-  const tool = ref.tool === 'nft' ? `nft ${ref.family}` : ref.family === 'ip6' ? `ip6${ref.tool.slice(2)}` : ref.tool;
+  const tool =
+    ref.tool === 'nft'
+      ? `nft ${ref.family}`
+      : ref.family === 'ip6'
+        ? `ip6${ref.tool.slice(2)}`
+        : ref.tool;
   return `${tool} ${ref.table} ${ref.chain}`;
 }
 

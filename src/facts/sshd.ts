@@ -33,11 +33,15 @@ printf '%s\\n' "$out"; exit "$status"`;
 /** Whether sshd is there, whether its configuration passes `sshd -t`, and where it reads keys. */
 export const sshdFact: Fact<undefined, Sshd> = {
   name: 'sshd',
-  summary: 'the installed sshd, whether its configuration passes sshd -t, and where it looks for keys',
+  summary:
+    'the installed sshd, whether its configuration passes sshd -t, and where it looks for keys',
   slow: false,
   read: () => [
     { part: 'test', sh: testSh },
-    { part: 'config', sh: `${findSshd}\ns=$(sshd_path) || exit 127\nlimit 20 "$s" -T || limit 20 "$s" -G` },
+    {
+      part: 'config',
+      sh: `${findSshd}\ns=$(sshd_path) || exit 127\nlimit 20 "$s" -T || limit 20 "$s" -G`,
+    },
     { part: 'forbidden', sh: '[ -e /etc/ssh/sshd_not_to_be_run ]' },
   ],
   parse: parseSshd,
@@ -54,7 +58,9 @@ function parseSshd(parts: Parts): Observed<Sshd> {
     valid: test.status === 0,
     problem: test.status === 0 ? '' : cleanText(test.text).trim() || test.errors,
     authorizedKeysFile:
-      config?.status === 0 ? (/^authorizedkeysfile (.+)$/m.exec(config.text)?.[1]?.trim() ?? null) : null,
+      config?.status === 0
+        ? (/^authorizedkeysfile (.+)$/m.exec(config.text)?.[1]?.trim() ?? null)
+        : null,
     forbidden: parts.get('forbidden')?.status === 0,
   });
 }
@@ -63,6 +69,13 @@ function parseSshd(parts: Parts): Observed<Sshd> {
 export function withHostKeys(sshd: Sshd): Sshd {
   const rest = sshd.problem
     .split('\n')
-    .filter((line) => !/no hostkeys available|Unable to load host key|Could not load host key|Error loading host key|invalid format/i.test(line));
-  return rest.join('').trim() === '' ? { ...sshd, valid: true, problem: '' } : { ...sshd, problem: rest.join('\n') };
+    .filter(
+      (line) =>
+        !/no hostkeys available|Unable to load host key|Could not load host key|Error loading host key|invalid format/i.test(
+          line,
+        ),
+    );
+  return rest.join('').trim() === ''
+    ? { ...sshd, valid: true, problem: '' }
+    : { ...sshd, problem: rest.join('\n') };
 }

@@ -55,7 +55,9 @@ function parseUfw(parts: Parts): Observed<Ufw> {
   }
   const rules = parts.get('rules');
   const rules6 = parts.get('rules6');
-  const failed = [conf, rules, rules6].find((part) => part === undefined || (part.status !== 0 && part.status !== 3) || part.cut);
+  const failed = [conf, rules, rules6].find(
+    (part) => part === undefined || (part.status !== 0 && part.status !== 3) || part.cut,
+  );
   if (failed !== undefined) {
     return unknown(`ufw's files could not be read: ${failed.errors || 'too long'}`);
   }
@@ -93,7 +95,8 @@ export function parseUfwRules(text: string): UfwRule[] {
 // ACTION PROTO DPORT DST SPORT SRC [DAPP SAPP] DIRECTION [comment=HEX]; a logging rule is `allow_log`.
 function parseTuple(text: string): UfwRule {
   const words = text.split(' ').filter((word) => word !== '' && !word.startsWith('comment='));
-  const [action = '', protocol = '', port = '', destination = '', sourcePort = '', source = ''] = words;
+  const [action = '', protocol = '', port = '', destination = '', sourcePort = '', source = ''] =
+    words;
   return {
     action: action.replace(/_log.*$/, ''),
     protocol,

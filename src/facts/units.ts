@@ -42,7 +42,8 @@ function parseUnits(parts: Parts): Observed<Units> {
   }
   const units: Record<string, Unit> = Object.create(null) as Record<string, Unit>;
   for (const section of show.text.split(/^Asked=/m).slice(1)) {
-    const value = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(section)?.[1]?.trim() ?? '';
+    const value = (name: string): string =>
+      new RegExp(`^${name}=(.*)$`, 'm').exec(section)?.[1]?.trim() ?? '';
     units[section.slice(0, section.indexOf('\n')).trim()] = {
       id: value('Id'),
       load: value('LoadState'),

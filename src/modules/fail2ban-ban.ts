@@ -17,7 +17,8 @@ const schema = z.strictObject({
 /** Lifts every ban of an address: in each jail, and in the kernel where a jail has forgotten it. */
 export const fail2banBan: Module<typeof schema> = {
   name: 'fail2ban-ban',
-  summary: 'Lift the bans of an address in every fail2ban jail, and in the kernel where one was left behind',
+  summary:
+    'Lift the bans of an address in every fail2ban jail, and in the kernel where one was left behind',
   schema,
   facts: () => [fail2banRequest, iptablesRequest, nftRequest],
   plan({ address, ignore }, facts) {
@@ -26,11 +27,18 @@ export const fail2banBan: Module<typeof schema> = {
     if (normal === null) {
       return blocked(`${address} is not an IP address`);
     }
-    return fail2ban.known ? planBans(normal, ignore, fail2ban.value, facts) : blocked(fail2ban.because);
+    return fail2ban.known
+      ? planBans(normal, ignore, fail2ban.value, facts)
+      : blocked(fail2ban.because);
   },
 };
 
-function planBans(address: string, ignore: boolean, fail2ban: Fail2ban, facts: FactSet): ModulePlan {
+function planBans(
+  address: string,
+  ignore: boolean,
+  fail2ban: Fail2ban,
+  facts: FactSet,
+): ModulePlan {
   const iptables = facts.get(iptablesRequest);
   const nft = facts.get(nftRequest);
   if (!iptables.known || !nft.known) {
@@ -38,7 +46,9 @@ function planBans(address: string, ignore: boolean, fail2ban: Fail2ban, facts: F
   }
   const strange = fail2ban.jails.find(({ name }) => !/^[\w.@-]+$/.test(name));
   if (strange !== undefined) {
-    return blocked(`fail2ban has a jail with a name that cannot be used safely: ${JSON.stringify(strange.name)}`);
+    return blocked(
+      `fail2ban has a jail with a name that cannot be used safely: ${JSON.stringify(strange.name)}`,
+    );
   }
   let now: State = { fail2ban, facts };
   const changes: Change[] = [];
@@ -55,9 +65,18 @@ function planBans(address: string, ignore: boolean, fail2ban: Fail2ban, facts: F
     now = step.state;
     changes.push(step.change);
   }
-  const keep = ignore ? ignoreChanges(now.fail2ban, holding.length > 0 ? holding : fail2ban.jails, address) : [];
-  const where = fail2ban.running ? `any of ${fail2ban.jails.length} jails` : 'the kernel (fail2ban is not running)';
-  return change(changes.length + keep.length === 0 ? `${address} is not banned in ${where}` : `${address} is banned or not yet excepted`, [...changes, ...keep]);
+  const keep = ignore
+    ? ignoreChanges(now.fail2ban, holding.length > 0 ? holding : fail2ban.jails, address)
+    : [];
+  const where = fail2ban.running
+    ? `any of ${fail2ban.jails.length} jails`
+    : 'the kernel (fail2ban is not running)';
+  return change(
+    changes.length + keep.length === 0
+      ? `${address} is not banned in ${where}`
+      : `${address} is banned or not yet excepted`,
+    [...changes, ...keep],
+  );
 }
 
 interface State {
@@ -66,11 +85,14 @@ interface State {
 }
 
 function unban(state: State, jail: string, banned: string): { state: State; change: Change } {
-  const jails = state.fail2ban.jails.map((one): Jail => (one.name === jail ? { ...one, banned: one.banned.filter((ban) => ban !== banned) } : one));
+  const jails = state.fail2ban.jails.map((one): Jail =>
+    one.name === jail ? { ...one, banned: one.banned.filter((ban) => ban !== banned) } : one,
+  );
   const fail2ban = { ...state.fail2ban, jails };
   const rulesAfter = withoutBan(state.facts, jail, banned);
   const after = [{ key: fail2banRequest.key, value: fail2ban }, ...rulesAfter];
-  const list = (value: Fail2ban): string => (value.jails.find(({ name }) => name === jail)?.banned ?? []).map((ban) => `${ban}\n`).join('');
+  const list = (value: Fail2ban): string =>
+    (value.jails.find(({ name }) => name === jail)?.banned ?? []).map((ban) => `${ban}\n`).join('');
   return {
     state: { fail2ban, facts: state.facts.with(after) },
     change: {
@@ -98,30 +120,43 @@ interface LeftBehind {
 }
 
 function leftBehind(facts: FactSet, address: string): LeftBehind[] {
-  return banRules(facts).filter(({ rule }) => stops(rule, address)).map(({ ref, rule }) => ({ ref, rule, element: setElement(rule, address) }));
+  return banRules(facts)
+    .filter(({ rule }) => stops(rule, address))
+    .map(({ ref, rule }) => ({ ref, rule, element: setElement(rule, address) }));
 }
 
 function banRules(facts: FactSet): { ref: ChainRef; rule: Rule }[] {
   const iptables = facts.get(iptablesRequest);
   const nft = facts.get(nftRequest);
-  const ruleset: Ruleset = iptables.known && nft.known ? joinRulesets(iptables.value, nft.value) : { tables: [] };
+  const ruleset: Ruleset =
+    iptables.known && nft.known ? joinRulesets(iptables.value, nft.value) : { tables: [] };
   return ruleset.tables.flatMap((table) =>
     table.chains
       .filter((chain) => table.name.startsWith('f2b-') || /^(?:f2b|fail2ban)-/i.test(chain.name))
-      .flatMap((chain) => chain.rules.map((rule) => ({ ref: { tool: table.tool, family: table.family, table: table.name, chain: chain.name }, rule }))),
+      .flatMap((chain) =>
+        chain.rules.map((rule) => ({
+          ref: { tool: table.tool, family: table.family, table: table.name, chain: chain.name },
+          rule,
+        })),
+      ),
   );
 }
 
 function stops(rule: Rule, address: string): boolean {
   return (
     (rule.verdict.kind === 'drop' || rule.verdict.kind === 'reject') &&
-    rule.matches.some((match) => match.kind === 'source' && !match.negate && match.nets.some((net) => covers(net, address)))
+    rule.matches.some(
+      (match) =>
+        match.kind === 'source' && !match.negate && match.nets.some((net) => covers(net, address)),
+    )
   );
 }
 
 function setElement(rule: Rule, address: string): LeftBehind['element'] {
   const set = /saddr @(\S+)/.exec(rule.text)?.[1];
-  const net = rule.matches.flatMap((match) => (match.kind === 'source' ? match.nets : [])).find((one) => covers(one, address));
+  const net = rule.matches
+    .flatMap((match) => (match.kind === 'source' ? match.nets : []))
+    .find((one) => covers(one, address));
   return set === undefined || net === undefined ? null : { set, net };
 }
 
@@ -157,12 +192,20 @@ function dropRule(state: State, left: LeftBehind): { state: State; change: Chang
 // fail2ban itself takes the address out of the kernel; the chain and set names say which jail's.
 function withoutBan(facts: FactSet, jail: string, banned: string): Change['factsAfter'] {
   const own = banRules(facts).filter(
-    ({ ref, rule }) => stops(rule, banned.split('/')[0] ?? banned) && (ref.chain === `f2b-${jail}` || rule.text.includes(`@addr-set-${jail} `) || rule.text.includes(`@addr6-set-${jail} `)),
+    ({ ref, rule }) =>
+      stops(rule, banned.split('/')[0] ?? banned) &&
+      (ref.chain === `f2b-${jail}` ||
+        rule.text.includes(`@addr-set-${jail} `) ||
+        rule.text.includes(`@addr6-set-${jail} `)),
   );
   let now = facts;
   let after: Change['factsAfter'] = [];
   for (const { ref, rule } of own) {
-    after = editRules(now, { ref, rule, element: setElement(rule, banned.split('/')[0] ?? banned) });
+    after = editRules(now, {
+      ref,
+      rule,
+      element: setElement(rule, banned.split('/')[0] ?? banned),
+    });
     now = now.with(after);
   }
   return after;
@@ -180,13 +223,29 @@ function editRules(facts: FactSet, left: LeftBehind): Change['factsAfter'] {
   const iptables = facts.get(iptablesRequest);
   const nft = facts.get(nftRequest);
   return [
-    ...(iptables.known ? [{ key: iptablesRequest.key, value: { ...iptables.value, ruleset: editChain(iptables.value.ruleset, ref, edit) } }] : []),
-    ...(nft.known ? [{ key: nftRequest.key, value: { ...nft.value, ruleset: editChain(nft.value.ruleset, ref, edit) } }] : []),
+    ...(iptables.known
+      ? [
+          {
+            key: iptablesRequest.key,
+            value: { ...iptables.value, ruleset: editChain(iptables.value.ruleset, ref, edit) },
+          },
+        ]
+      : []),
+    ...(nft.known
+      ? [
+          {
+            key: nftRequest.key,
+            value: { ...nft.value, ruleset: editChain(nft.value.ruleset, ref, edit) },
+          },
+        ]
+      : []),
   ];
 }
 
 function withoutNet(rule: Rule, net: string): Rule {
-  const matches = rule.matches.map((match) => (match.kind === 'source' ? { ...match, nets: match.nets.filter((one) => one !== net) } : match));
+  const matches = rule.matches.map((match) =>
+    match.kind === 'source' ? { ...match, nets: match.nets.filter((one) => one !== net) } : match,
+  );
   return { ...rule, matches };
 }
 

@@ -8,13 +8,19 @@ export const fail2banRequest = request(fail2banFact, undefined);
  * Keeps an address from being banned again: now, by telling the daemon, and for good, by a file of
  * its own in jail.d that carries on what each jail excepts already (jail.conf(5): the last file wins).
  */
-export function ignoreChanges(fail2ban: Fail2ban, jails: readonly Jail[], address: string): Change[] {
+export function ignoreChanges(
+  fail2ban: Fail2ban,
+  jails: readonly Jail[],
+  address: string,
+): Change[] {
   const missing = jails.filter((jail) => !jail.ignored.includes(address));
   return missing.flatMap((jail, index) => {
     const done = missing.slice(0, index + 1).map(({ name }) => name);
     const after: Fail2ban = {
       ...fail2ban,
-      jails: fail2ban.jails.map((one) => (done.includes(one.name) ? { ...one, ignored: [...one.ignored, address] } : one)),
+      jails: fail2ban.jails.map((one) =>
+        done.includes(one.name) ? { ...one, ignored: [...one.ignored, address] } : one,
+      ),
     };
     return [liveChange(jail, address, after), fileChange(fail2ban, jail, address)];
   });

@@ -37,7 +37,11 @@ export interface FirewallFacts {
 }
 
 /** The rule sets and the packets that must pass; unknown where either rule set is. */
-export function firewallFacts(facts: FactSet, admission: Admission, endpoint: Endpoint): Observed<FirewallFacts> {
+export function firewallFacts(
+  facts: FactSet,
+  admission: Admission,
+  endpoint: Endpoint,
+): Observed<FirewallFacts> {
   const iptables = facts.get(iptablesRequest);
   const nft = facts.get(nftRequest);
   const network = facts.get(networkRequest(endpoint));
@@ -47,7 +51,12 @@ export function firewallFacts(facts: FactSet, admission: Admission, endpoint: En
   if (!nft.known) {
     return nft;
   }
-  const probes = probesFor(admission, endpoint, network.known ? network.value : null, iptables.value.families);
+  const probes = probesFor(
+    admission,
+    endpoint,
+    network.known ? network.value : null,
+    iptables.value.families,
+  );
   const ruleset = joinRulesets(iptables.value, nft.value);
   return { known: true, value: { iptables: iptables.value, nft: nft.value, ruleset, probes } };
 }
@@ -55,8 +64,11 @@ export function firewallFacts(facts: FactSet, admission: Admission, endpoint: En
 /** Whether a ban, not a rule set, stops the packet: another playbook's cause. */
 export function isBan(block: Block | null): boolean {
   return (
-    block?.path.some(({ ref }) => /^(?:f2b-|fail2ban-|sshguard|crowdsec)/i.test(ref.chain) || /^(?:f2b-|crowdsec)/i.test(ref.table)) ??
-    false
+    block?.path.some(
+      ({ ref }) =>
+        /^(?:f2b-|fail2ban-|sshguard|crowdsec)/i.test(ref.chain) ||
+        /^(?:f2b-|crowdsec)/i.test(ref.table),
+    ) ?? false
   );
 }
 

@@ -2,10 +2,29 @@ import type { Change } from '../core/change.ts';
 import { compareSpans, parseSpan } from '../core/net.ts';
 import { request, type FactSet } from '../facts/fact.ts';
 import { firewalldFact, type Firewalld, type Zone } from '../facts/firewalld.ts';
-import { findChain, insertRule, type ChainRef, type Ruleset, type Table } from '../facts/ruleset.ts';
-import { acceptRule, describePacket, isEveryone, passageThrough, passesWith, type Probe } from '../walk/firewall.ts';
+import {
+  findChain,
+  insertRule,
+  type ChainRef,
+  type Ruleset,
+  type Table,
+} from '../facts/ruleset.ts';
+import {
+  acceptRule,
+  describePacket,
+  isEveryone,
+  passageThrough,
+  passesWith,
+  type Probe,
+} from '../walk/firewall.ts';
 import type { Packet } from '../walk/packet.ts';
-import { admissionSchema, firewallFacts, firewallRequests, iptablesRequest, nftRequest } from './firewall-facts.ts';
+import {
+  admissionSchema,
+  firewallFacts,
+  firewallRequests,
+  iptablesRequest,
+  nftRequest,
+} from './firewall-facts.ts';
 import { blocked, change, none, type Module, type ModulePlan } from './module.ts';
 
 export const firewalldRequest = request(firewalldFact, undefined);
@@ -13,7 +32,8 @@ export const firewalldRequest = request(firewalldFact, undefined);
 /** Lets a port through firewalld, in the zone that holds the client, now and after a reload. */
 export const firewalldPort: Module<typeof admissionSchema> = {
   name: 'firewalld-port',
-  summary: 'Let a port through firewalld, in the zone that really holds the client, runtime and permanent',
+  summary:
+    'Let a port through firewalld, in the zone that really holds the client, runtime and permanent',
   schema: admissionSchema,
   facts: (_args, { endpoint }) => [firewalldRequest, ...firewallRequests(endpoint)],
   plan(args, facts, { endpoint }) {
@@ -26,9 +46,13 @@ export const firewalldPort: Module<typeof admissionSchema> = {
       return none('firewalld is not running');
     }
     if (firewalld.value.panic) {
-      return blocked('firewalld is in panic mode and drops every packet: run `firewall-cmd --panic-off` first');
+      return blocked(
+        'firewalld is in panic mode and drops every packet: run `firewall-cmd --panic-off` first',
+      );
     }
-    return firewall.known ? planZones(facts, firewall.value.probes, firewall.value.ruleset) : blocked(firewall.because);
+    return firewall.known
+      ? planZones(facts, firewall.value.probes, firewall.value.ruleset)
+      : blocked(firewall.because);
   },
 };
 
@@ -56,10 +80,19 @@ function planZones(facts: FactSet, probes: readonly Probe[], ruleset: Ruleset): 
     changes.push(...planned.changes);
   }
   const zones = [...new Set(changes.map(({ target }) => target.replace(/ \(.*/, '')))].join(', ');
-  return change(changes.length === 0 ? 'firewalld already lets it through, now and after a reload' : `${zones} does not let it through`, changes);
+  return change(
+    changes.length === 0
+      ? 'firewalld already lets it through, now and after a reload'
+      : `${zones} does not let it through`,
+    changes,
+  );
 }
 
-function planProbe(facts: FactSet, ruleset: Ruleset, packet: Packet): { changes: Change[]; ruleset: Ruleset } | string {
+function planProbe(
+  facts: FactSet,
+  ruleset: Ruleset,
+  packet: Packet,
+): { changes: Change[]; ruleset: Ruleset } | string {
   const firewalld = facts.get(firewalldRequest);
   if (!firewalld.known) {
     return firewalld.because;
@@ -84,13 +117,25 @@ function planProbe(facts: FactSet, ruleset: Ruleset, packet: Packet): { changes:
   if (permanent !== null && !admits(permanent, firewalld.value, packet, admit)) {
     const before = changes[0] === undefined ? facts : facts.with(changes[0].factsAfter);
     const now = before.get(firewalldRequest);
-    changes.push(zoneChange(before, now.known ? now.value : firewalld.value, permanent, admit, 'permanent', null));
+    changes.push(
+      zoneChange(
+        before,
+        now.known ? now.value : firewalld.value,
+        permanent,
+        admit,
+        'permanent',
+        null,
+      ),
+    );
   }
   return { changes, ruleset: after };
 }
 
 function isFirewalld(table: Table): boolean {
-  return (table.tool === 'nft' && table.name === 'firewalld') || (table.tool !== 'nft' && table.chains.some(({ name }) => name === 'INPUT_ZONES'));
+  return (
+    (table.tool === 'nft' && table.name === 'firewalld') ||
+    (table.tool !== 'nft' && table.chains.some(({ name }) => name === 'INPUT_ZONES'))
+  );
 }
 
 // A source binding wins over an interface (firewalld.zones(5)); what no zone holds, the default does.
@@ -102,13 +147,22 @@ function zoneFor(firewalld: Firewalld, packet: Packet): Zone | null {
       return source !== null && span !== null && compareSpans(source, span) === 'inside';
     }),
   );
-  const byInterface = firewalld.runtime.find((zone) => packet.interface !== null && zone.interfaces.includes(packet.interface));
-  return bySource ?? byInterface ?? firewalld.runtime.find(({ name }) => name === firewalld.defaultZone) ?? null;
+  const byInterface = firewalld.runtime.find(
+    (zone) => packet.interface !== null && zone.interfaces.includes(packet.interface),
+  );
+  return (
+    bySource ??
+    byInterface ??
+    firewalld.runtime.find(({ name }) => name === firewalld.defaultZone) ??
+    null
+  );
 }
 
 // The interface may be bound to another zone for good than it is now.
 function permanentZone(firewalld: Firewalld, runtime: Zone, packet: Packet): Zone | null {
-  const bound = firewalld.permanent.find((zone) => packet.interface !== null && zone.interfaces.includes(packet.interface));
+  const bound = firewalld.permanent.find(
+    (zone) => packet.interface !== null && zone.interfaces.includes(packet.interface),
+  );
   const same = firewalld.permanent.find(({ name }) => name === runtime.name);
   return runtime.sources.length > 0 ? (same ?? null) : (bound ?? same ?? null);
 }
@@ -119,7 +173,11 @@ function admission(firewalld: Firewalld, packet: Packet, first: boolean): Admit 
     const source = isEveryone(packet) ? '' : ` source address="${packet.source}"`;
     const priority = first ? ` priority="${lowestPriority(firewalld) - 1}"` : '';
     const family = packet.family === 'ip' ? 'ipv4' : 'ipv6';
-    return { kind: 'rich-rule', first, value: `rule${priority} family="${family}"${source} port port="${packet.port}" protocol="tcp" accept` };
+    return {
+      kind: 'rich-rule',
+      first,
+      value: `rule${priority} family="${family}"${source} port port="${packet.port}" protocol="tcp" accept`,
+    };
   }
   const ssh = firewalld.services['ssh'] ?? [];
   return ssh.length === 1 && ssh[0] === port
@@ -134,7 +192,13 @@ function lowestPriority(firewalld: Firewalld): number {
   return Math.max(Math.min(0, ...priorities), -32767);
 }
 
-function placeInZone(ruleset: Ruleset, zone: Zone, packet: Packet, firewalld: Firewalld, admit: Admit): { admit: Admit; ruleset: Ruleset } | null {
+function placeInZone(
+  ruleset: Ruleset,
+  zone: Zone,
+  packet: Packet,
+  firewalld: Firewalld,
+  admit: Admit,
+): { admit: Admit; ruleset: Ruleset } | null {
   const accept = acceptRule(packet, `firewalld ${admit.value}`);
   const allow = zoneChain(ruleset, zone.name, 'allow', packet);
   const end = allow === null ? 0 : (findChain(ruleset, allow)?.rules.length ?? 0);
@@ -147,11 +211,21 @@ function placeInZone(ruleset: Ruleset, zone: Zone, packet: Packet, firewalld: Fi
     : null;
 }
 
-function zoneChain(ruleset: Ruleset, zone: string, part: 'allow' | 'pre', packet: Packet): ChainRef | null {
+function zoneChain(
+  ruleset: Ruleset,
+  zone: string,
+  part: 'allow' | 'pre',
+  packet: Packet,
+): ChainRef | null {
   const refs: ChainRef[] = [
     { tool: 'nft', family: 'inet', table: 'firewalld', chain: `filter_IN_${zone}_${part}` },
     { tool: 'iptables', family: packet.family, table: 'filter', chain: `IN_${zone}_${part}` },
-    { tool: 'iptables-legacy', family: packet.family, table: 'filter', chain: `IN_${zone}_${part}` },
+    {
+      tool: 'iptables-legacy',
+      family: packet.family,
+      table: 'filter',
+      chain: `IN_${zone}_${part}`,
+    },
   ];
   return refs.find((ref) => findChain(ruleset, ref) !== null) ?? null;
 }
@@ -161,12 +235,21 @@ function admits(zone: Zone, firewalld: Firewalld, packet: Packet, admit: Admit):
   if (admit.first) {
     return zone.richRules.some((rule) => rule === admit.value);
   }
-  const ports = [...zone.ports, ...zone.services.flatMap((service) => firewalld.services[service] ?? [])];
+  const ports = [
+    ...zone.ports,
+    ...zone.services.flatMap((service) => firewalld.services[service] ?? []),
+  ];
   const open = ports.some((text) => {
     const match = /^(\d+)(?:-(\d+))?\/tcp$/.exec(text);
-    return match !== null && packet.port >= Number(match[1]) && packet.port <= Number(match[2] ?? match[1]);
+    return (
+      match !== null &&
+      packet.port >= Number(match[1]) &&
+      packet.port <= Number(match[2] ?? match[1])
+    );
   });
-  return open || zone.target === 'ACCEPT' || zone.richRules.some((rule) => sameRich(rule, admit.value));
+  return (
+    open || zone.target === 'ACCEPT' || zone.richRules.some((rule) => sameRich(rule, admit.value))
+  );
 }
 
 function sameRich(a: string, b: string): boolean {
@@ -174,12 +257,28 @@ function sameRich(a: string, b: string): boolean {
   return words(a) === words(b);
 }
 
-function zoneChange(facts: FactSet, firewalld: Firewalld, zone: Zone, admit: Admit, when: 'runtime' | 'permanent', ruleset: Ruleset | null): Change {
+function zoneChange(
+  facts: FactSet,
+  firewalld: Firewalld,
+  zone: Zone,
+  admit: Admit,
+  when: 'runtime' | 'permanent',
+  ruleset: Ruleset | null,
+): Change {
   const options = when === 'permanent' ? ['--permanent'] : [];
-  const command = (verb: string): [string, ...string[]] => ['firewall-cmd', ...options, `--zone=${zone.name}`, `--${verb}-${admit.kind}=${admit.value}`];
+  const command = (verb: string): [string, ...string[]] => [
+    'firewall-cmd',
+    ...options,
+    `--zone=${zone.name}`,
+    `--${verb}-${admit.kind}=${admit.value}`,
+  ];
   const edited = withAdmit(zone, admit);
-  const zones = (list: readonly Zone[]): Zone[] => list.map((one) => (one.name === zone.name ? withAdmit(one, admit) : one));
-  const value: Firewalld = when === 'runtime' ? { ...firewalld, runtime: zones(firewalld.runtime) } : { ...firewalld, permanent: zones(firewalld.permanent) };
+  const zones = (list: readonly Zone[]): Zone[] =>
+    list.map((one) => (one.name === zone.name ? withAdmit(one, admit) : one));
+  const value: Firewalld =
+    when === 'runtime'
+      ? { ...firewalld, runtime: zones(firewalld.runtime) }
+      : { ...firewalld, permanent: zones(firewalld.permanent) };
   return {
     kind: 'rule',
     target: `firewalld zone ${zone.name} (${when})`,
@@ -191,7 +290,10 @@ function zoneChange(facts: FactSet, firewalld: Firewalld, zone: Zone, admit: Adm
     undo: { type: 'run', argv: command('remove') },
     risk: 'access',
     sensitive: false,
-    factsAfter: [{ key: firewalldRequest.key, value }, ...(ruleset === null ? [] : rulesetAfter(facts, ruleset))],
+    factsAfter: [
+      { key: firewalldRequest.key, value },
+      ...(ruleset === null ? [] : rulesetAfter(facts, ruleset)),
+    ],
     invalidates: [],
   };
 }
@@ -201,10 +303,30 @@ function rulesetAfter(facts: FactSet, ruleset: Ruleset): { key: string; value: u
   const iptables = facts.get(iptablesRequest);
   const nft = facts.get(nftRequest);
   const pick = (tables: readonly Table[]): Table[] =>
-    tables.map((table) => ruleset.tables.find((one) => one.tool === table.tool && one.family === table.family && one.name === table.name) ?? table);
+    tables.map(
+      (table) =>
+        ruleset.tables.find(
+          (one) =>
+            one.tool === table.tool && one.family === table.family && one.name === table.name,
+        ) ?? table,
+    );
   return [
-    ...(iptables.known ? [{ key: iptablesRequest.key, value: { ...iptables.value, ruleset: { tables: pick(iptables.value.ruleset.tables) } } }] : []),
-    ...(nft.known ? [{ key: nftRequest.key, value: { ...nft.value, ruleset: { tables: pick(nft.value.ruleset.tables) } } }] : []),
+    ...(iptables.known
+      ? [
+          {
+            key: iptablesRequest.key,
+            value: { ...iptables.value, ruleset: { tables: pick(iptables.value.ruleset.tables) } },
+          },
+        ]
+      : []),
+    ...(nft.known
+      ? [
+          {
+            key: nftRequest.key,
+            value: { ...nft.value, ruleset: { tables: pick(nft.value.ruleset.tables) } },
+          },
+        ]
+      : []),
   ];
 }
 

@@ -39,7 +39,13 @@ export const hostKeys: Module<typeof schema> = {
   },
 };
 
-function toChange(key: HostKey, before: HostKeys, after: HostKeys, runId: string, more: Change['factsAfter']): Change {
+function toChange(
+  key: HostKey,
+  before: HostKeys,
+  after: HostKeys,
+  runId: string,
+  more: Change['factsAfter'],
+): Change {
   const aside = key.state === 'missing' ? null : `remedy-${runId}`;
   const moved = aside === null ? '' : `; the ${key.state} one is kept as ${key.path}.${aside}`;
   return {

@@ -20,4 +20,6 @@ const all: readonly Module[] = [
 ];
 
 /** Every module by the name that `uses` takes. */
-export const modules: ReadonlyMap<string, Module> = new Map(all.map((module) => [module.name, module]));
+export const modules: ReadonlyMap<string, Module> = new Map(
+  all.map((module) => [module.name, module]),
+);

@@ -12,7 +12,8 @@ const schema = z.strictObject({
 /** Sets owner and modes of home, `.ssh` and `authorized_keys` so that sshd's StrictModes accepts them. */
 export const loginFiles: Module<typeof schema> = {
   name: 'login-files',
-  summary: 'Set owner and modes of home, .ssh and authorized_keys, only where sshd would refuse them',
+  summary:
+    'Set owner and modes of home, .ssh and authorized_keys, only where sshd would refuse them',
   schema,
   facts: ({ user }) => [filesRequest(user), sshdRequest],
   plan({ user }, facts) {
@@ -22,7 +23,10 @@ export const loginFiles: Module<typeof schema> = {
       return blocked(files.because);
     }
     const keysFile = sshd.known ? sshd.value.authorizedKeysFile : null;
-    if (keysFile !== null && !keysFile.split(/\s+/).some((path) => path.endsWith('.ssh/authorized_keys'))) {
+    if (
+      keysFile !== null &&
+      !keysFile.split(/\s+/).some((path) => path.endsWith('.ssh/authorized_keys'))
+    ) {
       return blocked(`sshd reads keys from ${keysFile}, not from ~/.ssh/authorized_keys`);
     }
     return planFiles(files.value);
@@ -43,7 +47,9 @@ function planFiles(files: LoginFiles): ModulePlan {
     }
     const wanted = wantedIdentity(file, now);
     if (file.type !== 'missing' && wanted !== null) {
-      const entries = now.entries.map((one) => (one === file ? { ...file, identity: wanted } : one));
+      const entries = now.entries.map((one) =>
+        one === file ? { ...file, identity: wanted } : one,
+      );
       now = { ...now, entries };
       changes.push(toChange(file, wanted, now));
     }
@@ -51,7 +57,9 @@ function planFiles(files: LoginFiles): ModulePlan {
   const missing = files.entries.find(({ type }) => type === 'missing');
   const fine = missing === undefined ? '' : `; ${missing.path} does not exist`;
   return change(
-    changes.length === 0 ? `owner and modes are as sshd wants them${fine}` : 'sshd refuses keys in files that others could write',
+    changes.length === 0
+      ? `owner and modes are as sshd wants them${fine}`
+      : 'sshd refuses keys in files that others could write',
     changes,
   );
 }
@@ -87,17 +95,29 @@ function wantedIdentity(file: LoginFile, files: LoginFiles): FileIdentity | null
   const tolerated = files.privateGroup && identity.gid === files.gid ? 0o020 : 0;
   const loose = (mode & 0o022 & ~tolerated) !== 0;
   const needed = file.name === '.' ? 0o500 : 0o400;
-  const foreign = identity.uid !== files.uid && (identity.uid !== 0 || !readableBy(mode, file, identity, files));
+  const foreign =
+    identity.uid !== files.uid && (identity.uid !== 0 || !readableBy(mode, file, identity, files));
   const shut = identity.uid === files.uid && (mode & needed) !== needed;
   if (!loose && !foreign && !shut) {
     return null;
   }
-  const own = foreign ? { uid: files.uid, gid: files.gid } : { uid: identity.uid, gid: identity.gid };
-  return { ...identity, ...own, mode: isHome ? homeMode(mode) : file.name === '.' ? '0700' : '0600' };
+  const own = foreign
+    ? { uid: files.uid, gid: files.gid }
+    : { uid: identity.uid, gid: identity.gid };
+  return {
+    ...identity,
+    ...own,
+    mode: isHome ? homeMode(mode) : file.name === '.' ? '0700' : '0600',
+  };
 }
 
 // sshd reads the file as the user, so a file of root's must be readable for others or the group.
-function readableBy(mode: number, file: LoginFile, identity: FileIdentity, files: LoginFiles): boolean {
+function readableBy(
+  mode: number,
+  file: LoginFile,
+  identity: FileIdentity,
+  files: LoginFiles,
+): boolean {
   const bit = file.name === '.' ? 0o1 : 0o4;
   return (mode & (identity.gid === files.gid ? bit << 3 : bit)) !== 0;
 }
@@ -120,9 +140,21 @@ function toChange(file: LoginFile, wanted: FileIdentity, after: LoginFiles): Cha
     summary: `${file.path}: ${describe(file.identity)} → ${describe(wanted)}`,
     before: `${describe(file.identity)}\n`,
     after: `${describe(wanted)}\n`,
-    action: { ...action, before: file.identity, uid: wanted.uid, gid: wanted.gid, mode: wanted.mode },
+    action: {
+      ...action,
+      before: file.identity,
+      uid: wanted.uid,
+      gid: wanted.gid,
+      mode: wanted.mode,
+    },
     holds: null,
-    undo: { ...action, before: wanted, uid: file.identity.uid, gid: file.identity.gid, mode: file.identity.mode },
+    undo: {
+      ...action,
+      before: wanted,
+      uid: file.identity.uid,
+      gid: file.identity.gid,
+      mode: file.identity.mode,
+    },
     risk: 'access',
     sensitive: false,
     factsAfter: [{ key: filesRequest(after.user).key, value: after }],

@@ -3,10 +3,32 @@ import { request, type FactSet } from '../facts/fact.ts';
 import { firewalldFact } from '../facts/firewalld.ts';
 import type { HostFile } from '../facts/files.ts';
 import type { Nft } from '../facts/nft.ts';
-import { chainName, findChain, insertRule, type ChainRef, type Rule, type Ruleset, type Table } from '../facts/ruleset.ts';
-import { acceptRule, describePacket, isEveryone, joinRulesets, passageThrough, placeAccept } from '../walk/firewall.ts';
+import {
+  chainName,
+  findChain,
+  insertRule,
+  type ChainRef,
+  type Rule,
+  type Ruleset,
+  type Table,
+} from '../facts/ruleset.ts';
+import {
+  acceptRule,
+  describePacket,
+  isEveryone,
+  joinRulesets,
+  passageThrough,
+  placeAccept,
+} from '../walk/firewall.ts';
 import type { Packet } from '../walk/packet.ts';
-import { admissionSchema, firewallFacts, firewallRequests, iptablesRequest, isBan, nftRequest } from './firewall-facts.ts';
+import {
+  admissionSchema,
+  firewallFacts,
+  firewallRequests,
+  iptablesRequest,
+  isBan,
+  nftRequest,
+} from './firewall-facts.ts';
 import { blocked, type Module } from './module.ts';
 import { planRounds, type NextChange } from './packet-rounds.ts';
 import { insertNftRule } from './nft-text.ts';
@@ -16,16 +38,24 @@ const firewalldRequest = request(firewalldFact, undefined);
 /** Lets a port through nftables: an accept in every base chain that stops it, live and in the files. */
 export const nftRule: Module<typeof admissionSchema> = {
   name: 'nft-rule',
-  summary: 'Let a port through every nftables chain that stops it, live and in the files loaded at boot',
+  summary:
+    'Let a port through every nftables chain that stops it, live and in the files loaded at boot',
   schema: admissionSchema,
   facts: (_args, { endpoint }) => [firewalldRequest, ...firewallRequests(endpoint)],
   plan(args, facts, { endpoint, runId }) {
     const firewall = firewallFacts(facts, args, endpoint);
-    return firewall.known ? planRounds(facts, firewall.value.probes, reasons, (state, packet) => nextChange(state, packet, runId)) : blocked(firewall.because);
+    return firewall.known
+      ? planRounds(facts, firewall.value.probes, reasons, (state, packet) =>
+          nextChange(state, packet, runId),
+        )
+      : blocked(firewall.because);
   },
 };
 
-const reasons = { passes: 'no nftables chain stops it, now or after a reboot', stopped: 'nftables chains stop it' };
+const reasons = {
+  passes: 'no nftables chain stops it, now or after a reboot',
+  stopped: 'nftables chains stop it',
+};
 
 function nextChange(facts: FactSet, packet: Packet, runId: string): NextChange {
   const nft = facts.get(nftRequest);
@@ -37,7 +67,9 @@ function nextChange(facts: FactSet, packet: Packet, runId: string): NextChange {
   const joined = joinRulesets(iptables.value, nft.value);
   const live = passageThrough(joined, own, packet);
   if (live.state === 'broken' && live.block !== null) {
-    return isBan(live.block) ? 'ban' : liveChange(nft.value, joined, packet, live.block.path[0]?.ref ?? null, runId);
+    return isBan(live.block)
+      ? 'ban'
+      : liveChange(nft.value, joined, packet, live.block.path[0]?.ref ?? null, runId);
   }
   const saved = nft.value.permanent;
   const later = saved === null ? null : passageThrough(saved, own, packet);
@@ -53,17 +85,28 @@ function isOwn(facts: FactSet): (table: Table) => boolean {
   return (table) => table.tool === 'nft' && !(running && table.name === 'firewalld');
 }
 
-function liveChange(nft: Nft, joined: Ruleset, packet: Packet, ref: ChainRef | null, runId: string): NextChange {
+function liveChange(
+  nft: Nft,
+  joined: Ruleset,
+  packet: Packet,
+  ref: ChainRef | null,
+  runId: string,
+): NextChange {
   const statement = ruleText(packet);
   const accept = acceptRule(packet, statement);
   const placement = ref === null ? null : placeAccept(joined, ref, packet, accept);
   if (ref === null || placement?.kind !== 'place') {
-    return { stop: `no accept in ${ref === null ? 'nftables' : chainName(ref)} can let in ${describePacket(packet)}` };
+    return {
+      stop: `no accept in ${ref === null ? 'nftables' : chainName(ref)} can let in ${describePacket(packet)}`,
+    };
   }
   const rules = findChain(nft.ruleset, ref)?.rules ?? [];
   const handle = rules[placement.index]?.handle ?? null;
   const place: Argv = [ref.family, ref.table, ref.chain];
-  const verb: string[] = handle === null ? ['add', 'rule', ...place] : ['insert', 'rule', ...place, 'handle', String(handle)];
+  const verb: string[] =
+    handle === null
+      ? ['add', 'rule', ...place]
+      : ['insert', 'rule', ...place, 'handle', String(handle)];
   const comment = `remedy ${runId}`;
   const after: Nft = { ...nft, ruleset: insertRule(nft.ruleset, ref, placement.index, accept) };
   return {
@@ -72,7 +115,10 @@ function liveChange(nft: Nft, joined: Ruleset, packet: Packet, ref: ChainRef | n
     summary: `nft: ${statement} in ${ref.family} ${ref.table} ${ref.chain}, ${placeName(rules, placement.index)}`,
     before: chainText(nft.ruleset, ref),
     after: chainText(after.ruleset, ref),
-    action: { type: 'run', argv: ['nft', ...verb, ...statement.split(' '), 'comment', `"${comment}"`] },
+    action: {
+      type: 'run',
+      argv: ['nft', ...verb, ...statement.split(' '), 'comment', `"${comment}"`],
+    },
     holds: null,
     undo: { type: 'nft-delete', family: ref.family, table: ref.table, chain: ref.chain, comment },
     risk: 'access',
@@ -87,15 +133,21 @@ function savedChange(nft: Nft, saved: Ruleset, packet: Packet, ref: ChainRef | n
   const accept = acceptRule(packet, statement);
   const placement = ref === null ? null : placeAccept(saved, ref, packet, accept);
   if (ref === null || placement?.kind !== 'place') {
-    return { stop: `no accept in the nftables files can let in ${describePacket(packet)} after a reboot` };
+    return {
+      stop: `no accept in the nftables files can let in ${describePacket(packet)} after a reboot`,
+    };
   }
   const before = findChain(saved, ref)?.rules[placement.index]?.text ?? null;
   const edited = editFile(nft.files, ref, before, statement);
   if (edited === null) {
-    return { stop: `the chain ${chainName(ref)} stops it after a reboot, but is not written out in ${nft.files.map(({ path }) => path).join(', ')}` };
+    return {
+      stop: `the chain ${chainName(ref)} stops it after a reboot, but is not written out in ${nft.files.map(({ path }) => path).join(', ')}`,
+    };
   }
   const { file, text } = edited;
-  const files = nft.files.map((one) => (one === file ? { ...file, text, sha256: 'as planned' } : one));
+  const files = nft.files.map((one) =>
+    one === file ? { ...file, text, sha256: 'as planned' } : one,
+  );
   const permanent = insertRule(saved, ref, placement.index, accept);
   return {
     kind: 'file',
@@ -103,7 +155,13 @@ function savedChange(nft: Nft, saved: Ruleset, packet: Packet, ref: ChainRef | n
     summary: `${file.path}: ${statement} in ${ref.family} ${ref.table} ${ref.chain}`,
     before: file.text,
     after: text,
-    action: { type: 'write', path: file.path, beforeSha256: file.sha256, content: text, gate: ['nft', '-c', '-f'] },
+    action: {
+      type: 'write',
+      path: file.path,
+      beforeSha256: file.sha256,
+      content: text,
+      gate: ['nft', '-c', '-f'],
+    },
     holds: null,
     undo: { type: 'snapshot' },
     risk: 'access',
@@ -113,7 +171,12 @@ function savedChange(nft: Nft, saved: Ruleset, packet: Packet, ref: ChainRef | n
   };
 }
 
-function editFile(files: readonly HostFile[], ref: ChainRef, before: string | null, statement: string): { file: HostFile; text: string } | null {
+function editFile(
+  files: readonly HostFile[],
+  ref: ChainRef,
+  before: string | null,
+  statement: string,
+): { file: HostFile; text: string } | null {
   for (const file of files) {
     const text = insertNftRule(file.text, ref, before, statement);
     if (text !== null) {
@@ -134,6 +197,8 @@ function placeName(rules: readonly Rule[], index: number): string {
 
 function chainText(ruleset: Ruleset, ref: ChainRef): string {
   const chain = findChain(ruleset, ref);
-  const texts = (chain?.rules ?? []).map(({ text }) => text).filter((text, index, all) => text !== all[index - 1]);
+  const texts = (chain?.rules ?? [])
+    .map(({ text }) => text)
+    .filter((text, index, all) => text !== all[index - 1]);
   return `${texts.map((text) => `${text}\n`).join('')}policy ${chain?.base?.policy ?? 'accept'}\n`;
 }

@@ -9,9 +9,29 @@ import type { ChainRef } from '../facts/ruleset.ts';
  *
  * @param before the rule as nft lists it, or null for the end of the chain.
  */
-export function insertNftRule(text: string, ref: Pick<ChainRef, 'family' | 'table' | 'chain'>, before: string | null, rule: string): string | null {
-  const table = findBlock(text, 0, text.length, new RegExp(`\\btable\\s+(?:${ref.family === 'ip' ? '(?:ip\\s+)?' : `${ref.family}\\s+`})${escape(ref.table)}\\s*$`));
-  const chain = table === null ? null : findBlock(text, table.start, table.end, new RegExp(`\\bchain\\s+${escape(ref.chain)}\\s*$`));
+export function insertNftRule(
+  text: string,
+  ref: Pick<ChainRef, 'family' | 'table' | 'chain'>,
+  before: string | null,
+  rule: string,
+): string | null {
+  const table = findBlock(
+    text,
+    0,
+    text.length,
+    new RegExp(
+      `\\btable\\s+(?:${ref.family === 'ip' ? '(?:ip\\s+)?' : `${ref.family}\\s+`})${escape(ref.table)}\\s*$`,
+    ),
+  );
+  const chain =
+    table === null
+      ? null
+      : findBlock(
+          text,
+          table.start,
+          table.end,
+          new RegExp(`\\bchain\\s+${escape(ref.chain)}\\s*$`),
+        );
   if (chain === null) {
     return null;
   }
@@ -22,7 +42,9 @@ export function insertNftRule(text: string, ref: Pick<ChainRef, 'family' | 'tabl
       : (statements.find((one) => normal(one.text) === normal(before)) ??
         statements.find((one) => !isHeader(one.text)) ??
         null);
-  return target === null ? appendTo(text, chain, statements, rule) : insertBefore(text, target, rule);
+  return target === null
+    ? appendTo(text, chain, statements, rule)
+    : insertBefore(text, target, rule);
 }
 
 interface Span {
@@ -66,7 +88,11 @@ function splitStatements(text: string, from: number, to: number): Statement[] {
     const piece = blankComments(text.slice(start, end));
     if (piece.trim() !== '') {
       const lead = piece.length - piece.trimStart().length;
-      statements.push({ start: start + lead, end: start + piece.trimEnd().length, text: piece.trim() });
+      statements.push({
+        start: start + lead,
+        end: start + piece.trimEnd().length,
+        text: piece.trim(),
+      });
     }
     start = end + 1;
   };
@@ -81,7 +107,11 @@ function splitStatements(text: string, from: number, to: number): Statement[] {
 }
 
 /** Walks over the characters that are neither in a comment nor in a string. */
-function* codeCharacters(text: string, from: number, to: number): Generator<{ at: number; character: string }> {
+function* codeCharacters(
+  text: string,
+  from: number,
+  to: number,
+): Generator<{ at: number; character: string }> {
   let inString = false;
   let inComment = false;
   for (let at = from; at < to; at += 1) {
@@ -108,7 +138,10 @@ function* codeCharacters(text: string, from: number, to: number): Generator<{ at
 
 // Comments are blanked, not cut, so that positions stay.
 function blankComments(text: string): string {
-  return text.replace(/("[^"]*")|#[^\n]*/g, (match, string: string | undefined) => string ?? ' '.repeat(match.length));
+  return text.replace(
+    /("[^"]*")|#[^\n]*/g,
+    (match, string: string | undefined) => string ?? ' '.repeat(match.length),
+  );
 }
 
 function isHeader(statement: string): boolean {
@@ -116,7 +149,10 @@ function isHeader(statement: string): boolean {
 }
 
 function normal(statement: string): string {
-  return statement.replace(/\bcounter(?: packets \d+ bytes \d+)?\b/g, '').replace(/\s+/g, ' ').trim();
+  return statement
+    .replace(/\bcounter(?: packets \d+ bytes \d+)?\b/g, '')
+    .replace(/\s+/g, ' ')
+    .trim();
 }
 
 function insertBefore(text: string, target: Statement, rule: string): string {
@@ -128,12 +164,18 @@ function insertBefore(text: string, target: Statement, rule: string): string {
     : `${text.slice(0, target.start)}${rule}; ${text.slice(target.start)}`;
 }
 
-function appendTo(text: string, chain: Span, statements: readonly Statement[], rule: string): string {
+function appendTo(
+  text: string,
+  chain: Span,
+  statements: readonly Statement[],
+  rule: string,
+): string {
   const last = statements.at(-1);
   const braceLine = text.lastIndexOf('\n', chain.end - 1) + 1;
   const alone = text.slice(braceLine, chain.end).trim() === '' && braceLine > chain.start;
   if (!alone) {
-    const separator = last === undefined || text.slice(last.end, chain.end).includes(';') ? ' ' : '; ';
+    const separator =
+      last === undefined || text.slice(last.end, chain.end).includes(';') ? ' ' : '; ';
     return `${text.slice(0, chain.end).trimEnd()}${separator}${rule}; ${text.slice(chain.end)}`;
   }
   const lastLine = last === undefined ? braceLine : text.lastIndexOf('\n', last.start) + 1;

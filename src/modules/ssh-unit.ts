@@ -21,7 +21,8 @@ export const sshdRequest = request(sshdFact, undefined);
 /** Runs the one unit that serves SSH on this host, now and at boot. */
 export const sshUnit: Module<typeof schema> = {
   name: 'ssh-unit',
-  summary: 'Unmask, enable and start the one unit that serves SSH here: ssh or sshd, service or socket',
+  summary:
+    'Unmask, enable and start the one unit that serves SSH here: ssh or sshd, service or socket',
   runsLast: true,
   schema,
   facts: () => [unitsRequest, listenersRequest, sshdRequest],
@@ -35,7 +36,13 @@ export const sshUnit: Module<typeof schema> = {
     if (!sshd.known || !listeners.known) {
       return blocked(sshd.known ? (listeners.known ? '' : listeners.because) : sshd.because);
     }
-    return planUnit({ port: args.port, units: units.value, listeners: listeners.value, sshd: sshd.value, context });
+    return planUnit({
+      port: args.port,
+      units: units.value,
+      listeners: listeners.value,
+      sshd: sshd.value,
+      context,
+    });
   },
 };
 
@@ -55,7 +62,9 @@ function planUnit(situation: Situation): ModulePlan {
   const name = chooseUnit(units);
   const unit = name === null ? undefined : units[name];
   if (name === null || unit === undefined) {
-    return blocked('no unit for SSH is known to systemd here (looked for ssh and sshd, service and socket)');
+    return blocked(
+      'no unit for SSH is known to systemd here (looked for ssh and sshd, service and socket)',
+    );
   }
   const running = unit.active === 'active';
   const enabled = isEnabled(unit);
@@ -63,8 +72,14 @@ function planUnit(situation: Situation): ModulePlan {
     return none(`${name} is enabled and running`);
   }
   const taken = situation.listeners.sockets.find((socket) => socket.port === situation.port);
-  if (!running && taken !== undefined && sshListeners(situation.listeners, situation.port).length === 0) {
-    return blocked(`port ${situation.port} belongs to ${taken.processes.join(', ')}, so ${name} could not take it`);
+  if (
+    !running &&
+    taken !== undefined &&
+    sshListeners(situation.listeners, situation.port).length === 0
+  ) {
+    return blocked(
+      `port ${situation.port} belongs to ${taken.processes.join(', ')}, so ${name} could not take it`,
+    );
   }
   if (!running && !sshd.valid) {
     return blocked(`${name} would not start: sshd -t says: ${sshd.problem}`);
@@ -81,7 +96,9 @@ export function chooseUnit(units: Units): string | null {
   const usable = (name: string): boolean => ['loaded', 'masked'].includes(units[name]?.load ?? '');
   const sockets = names.filter((name) => name.endsWith('.socket') && usable(name));
   const services = names.filter((name) => name.endsWith('.service') && usable(name));
-  const activeService = services.find((name) => units[name]?.active === 'active' && isEnabled(units[name]));
+  const activeService = services.find(
+    (name) => units[name]?.active === 'active' && isEnabled(units[name]),
+  );
   const socket = sockets.find((name) => isEnabled(units[name]) || units[name]?.active === 'active');
   if (socket !== undefined && activeService === undefined) {
     return socket;
@@ -93,7 +110,11 @@ export function chooseUnit(units: Units): string | null {
 function canonical(units: Units, services: readonly string[]): string | null {
   const score = (name: string): number => {
     const unit = units[name];
-    return (isEnabled(unit) ? 4 : 0) + (unit?.active === 'active' ? 2 : 0) + (unit?.id === name && unit.load === 'loaded' ? 1 : 0);
+    return (
+      (isEnabled(unit) ? 4 : 0) +
+      (unit?.active === 'active' ? 2 : 0) +
+      (unit?.id === name && unit.load === 'loaded' ? 1 : 0)
+    );
   };
   const best = services.toSorted((a, b) => score(b) - score(a))[0];
   const id = best === undefined ? undefined : units[best]?.id;
@@ -101,30 +122,49 @@ function canonical(units: Units, services: readonly string[]): string | null {
 }
 
 function isEnabled(unit: Unit | undefined): boolean {
-  return ['enabled', 'static', 'alias', 'indirect', 'generated', 'enabled-runtime'].includes(unit?.file ?? '');
+  return ['enabled', 'static', 'alias', 'indirect', 'generated', 'enabled-runtime'].includes(
+    unit?.file ?? '',
+  );
 }
 
 function changesFor(name: string, unit: Unit, situation: Situation): Change[] {
   const changes: Change[] = [];
   let now = unit;
   const add = (summary: string, argv: Argv, undo: Argv | null, next: Unit): void => {
-    changes.push(unitChange(name, { summary, argv, undo, before: now, after: next }, situation.units));
+    changes.push(
+      unitChange(name, { summary, argv, undo, before: now, after: next }, situation.units),
+    );
     now = next;
   };
   if (now.load === 'masked' || now.file.startsWith('masked')) {
     const runtime: string[] = now.file === 'masked-runtime' ? ['--runtime'] : [];
-    add(`unmask ${name}`, ['systemctl', 'unmask', ...runtime, name], ['systemctl', 'mask', ...runtime, name], { ...now, load: 'loaded', file: 'disabled' });
+    add(
+      `unmask ${name}`,
+      ['systemctl', 'unmask', ...runtime, name],
+      ['systemctl', 'mask', ...runtime, name],
+      { ...now, load: 'loaded', file: 'disabled' },
+    );
   }
   if (!isEnabled(now)) {
-    add(`enable ${name} at boot`, ['systemctl', 'enable', name], ['systemctl', 'disable', name], { ...now, file: 'enabled' });
+    add(`enable ${name} at boot`, ['systemctl', 'enable', name], ['systemctl', 'disable', name], {
+      ...now,
+      file: 'enabled',
+    });
   }
   if (now.active !== 'active') {
     changes.push(...unforbid(situation));
     // systemd counts quick restarts too; at the limit it refuses every further start.
     if (now.active === 'failed' || (now.result !== '' && now.result !== 'success')) {
-      add(`forget the failed start of ${name}`, ['systemctl', 'reset-failed', name], null, { ...now, active: 'inactive', result: 'success' });
+      add(`forget the failed start of ${name}`, ['systemctl', 'reset-failed', name], null, {
+        ...now,
+        active: 'inactive',
+        result: 'success',
+      });
     }
-    add(`start ${name}`, ['systemctl', 'start', name], ['systemctl', 'stop', name], { ...now, active: 'active' });
+    add(`start ${name}`, ['systemctl', 'start', name], ['systemctl', 'stop', name], {
+      ...now,
+      active: 'active',
+    });
   }
   return changes;
 }
@@ -170,9 +210,16 @@ function unitChange(name: string, step: UnitStep, units: Units): Change {
     summary: step.summary,
     before: unitText(step.before),
     after: unitText(step.after),
-    action: { type: 'run', argv: step.argv, explain: ['journalctl', '--no-pager', '-q', '-n', '6', '-o', 'cat', '-u', name] },
+    action: {
+      type: 'run',
+      argv: step.argv,
+      explain: ['journalctl', '--no-pager', '-q', '-n', '6', '-o', 'cat', '-u', name],
+    },
     holds: step.after.active === 'active' ? ['systemctl', 'is-active', '--quiet', name] : null,
-    undo: step.undo === null ? { type: 'none', why: 'a counter was set back; nothing depends on it' } : { type: 'run', argv: step.undo },
+    undo:
+      step.undo === null
+        ? { type: 'none', why: 'a counter was set back; nothing depends on it' }
+        : { type: 'run', argv: step.undo },
     risk: 'service',
     sensitive: false,
     factsAfter: [{ key: unitsRequest.key, value: { ...units, [name]: step.after } }],

@@ -6,9 +6,23 @@ import { request } from '../facts/fact.ts';
 import type { Iptables } from '../facts/iptables.ts';
 import { editChain, findChain, type ChainRef } from '../facts/ruleset.ts';
 import { ufwFact, type Ufw, type UfwRule } from '../facts/ufw.ts';
-import { acceptRule, describePacket, isEveryone, placeAccept, type Probe } from '../walk/firewall.ts';
+import {
+  acceptRule,
+  describePacket,
+  isEveryone,
+  placeAccept,
+  type Probe,
+} from '../walk/firewall.ts';
 import type { Packet } from '../walk/packet.ts';
-import { admissionSchema, banReason, firewallFacts, firewallRequests, iptablesRequest, isBan, type FirewallFacts } from './firewall-facts.ts';
+import {
+  admissionSchema,
+  banReason,
+  firewallFacts,
+  firewallRequests,
+  iptablesRequest,
+  isBan,
+  type FirewallFacts,
+} from './firewall-facts.ts';
 import { blocked, change, none, type Module, type ModulePlan } from './module.ts';
 
 const schema = admissionSchema.extend({
@@ -30,7 +44,9 @@ export const ufwRule: Module<typeof schema> = {
       return blocked(ufw.because);
     }
     if (!ufw.value.active) {
-      return none(ufw.value.installed ? 'ufw is installed but not enabled' : 'ufw is not installed');
+      return none(
+        ufw.value.installed ? 'ufw is installed but not enabled' : 'ufw is not installed',
+      );
     }
     return firewall.known ? planRules(ufw.value, firewall.value) : blocked(firewall.because);
   },
@@ -67,13 +83,18 @@ function planRules(ufw: Ufw, firewall: FirewallFacts): ModulePlan {
   );
 }
 
-type ProbeStep = { readonly state: State; readonly changes: readonly Change[] } | { readonly stuck: string } | string;
+type ProbeStep =
+  | { readonly state: State; readonly changes: readonly Change[] }
+  | { readonly stuck: string }
+  | string;
 
 function planProbe(state: State, { packet }: Probe): ProbeStep {
   const ref = userChain(packet.family);
   const { ruleset } = state.firewall;
   if (findChain(ruleset, ref) === null) {
-    return { stuck: `ufw is enabled, but its chain ${ref.chain} is not in the kernel: another firewall has replaced its rules` };
+    return {
+      stuck: `ufw is enabled, but its chain ${ref.chain} is not in the kernel: another firewall has replaced its rules`,
+    };
   }
   const placement = placeAccept(ruleset, ref, packet, acceptRule(packet, 'ufw'));
   if (placement.kind === 'passes') {
@@ -85,7 +106,9 @@ function planProbe(state: State, { packet }: Probe): ProbeStep {
   if (placement.kind === 'stuck') {
     return isBan(placement.block)
       ? banReason
-      : { stuck: `no rule of ufw's can let in ${describePacket(packet)}: ${placement.block?.by ?? placement.doubts.join('; ')} stands before ufw's user rules` };
+      : {
+          stuck: `no rule of ufw's can let in ${describePacket(packet)}: ${placement.block?.by ?? placement.doubts.join('; ')} stands before ufw's user rules`,
+        };
   }
   return placeRule(state, packet, placement.index);
 }
@@ -95,7 +118,10 @@ function placeRule(state: State, packet: Packet, kernelIndex: number): ProbeStep
   const rules = rulesOf(state.ufw, family);
   const at = listIndex(rules, kernelIndex);
   if (at === null) {
-    return { stuck: "ufw's rules in the kernel are not those in its files: look at both, then run `ufw reload`" };
+    return {
+      stuck:
+        "ufw's rules in the kernel are not those in its files: look at both, then run `ufw reload`",
+    };
   }
   const wanted = allowRule(packet);
   const twin = rules.findIndex((rule) => sameTuple(rule, wanted));
@@ -112,47 +138,111 @@ function placeRule(state: State, packet: Packet, kernelIndex: number): ProbeStep
   return { state: inserted.state, changes: [...without.changes, ...inserted.changes] };
 }
 
-function insertChange(state: State, packet: Packet, at: number, rule: UfwRule): { state: State; changes: Change[] } {
+function insertChange(
+  state: State,
+  packet: Packet,
+  at: number,
+  rule: UfwRule,
+): { state: State; changes: Change[] } {
   const rules = rulesOf(state.ufw, packet.family);
   const append = at === rules.length;
   const words = ruleWords(packet);
-  const place: string[] = append ? [] : ['insert', String(positionOf(state.ufw, packet.family, at))];
+  const place: string[] = append
+    ? []
+    : ['insert', String(positionOf(state.ufw, packet.family, at))];
   const after = withRules(state, packet, rules.toSpliced(at, 0, rule), (kernel) =>
     kernel.toSpliced(kernelIndexOf(rules, at), 0, acceptRule(packet, `ufw ${words.join(' ')}`)),
   );
   const position = append ? '' : ` before rule ${positionOf(state.ufw, packet.family, at)}`;
   const summary = `ufw: allow ${packet.port}/tcp from ${sourceName(packet)}${position}`;
-  return { state: after, changes: [toChange(state, after, summary, ['ufw', ...place, 'allow', ...words], ['ufw', 'delete', 'allow', ...words], packet)] };
+  return {
+    state: after,
+    changes: [
+      toChange(
+        state,
+        after,
+        summary,
+        ['ufw', ...place, 'allow', ...words],
+        ['ufw', 'delete', 'allow', ...words],
+        packet,
+      ),
+    ],
+  };
 }
 
-function removeChange(state: State, packet: Packet, at: number, rule: UfwRule): { state: State; changes: Change[] } {
+function removeChange(
+  state: State,
+  packet: Packet,
+  at: number,
+  rule: UfwRule,
+): { state: State; changes: Change[] } {
   const rules = rulesOf(state.ufw, packet.family);
   const words = ruleWords(packet);
   const start = kernelIndexOf(rules, at);
-  const after = withRules(state, packet, rules.toSpliced(at, 1), (kernel) => kernel.toSpliced(start, rule.kernelRules));
-  const back: string[] = at === rules.length - 1 ? [] : ['insert', String(positionOf(state.ufw, packet.family, at))];
+  const after = withRules(state, packet, rules.toSpliced(at, 1), (kernel) =>
+    kernel.toSpliced(start, rule.kernelRules),
+  );
+  const back: string[] =
+    at === rules.length - 1 ? [] : ['insert', String(positionOf(state.ufw, packet.family, at))];
   const summary = `ufw: take out the later allow ${packet.port}/tcp, to put it where it takes effect`;
-  return { state: after, changes: [toChange(state, after, summary, ['ufw', 'delete', 'allow', ...words], ['ufw', ...back, 'allow', ...words], packet)] };
+  return {
+    state: after,
+    changes: [
+      toChange(
+        state,
+        after,
+        summary,
+        ['ufw', 'delete', 'allow', ...words],
+        ['ufw', ...back, 'allow', ...words],
+        packet,
+      ),
+    ],
+  };
 }
 
 function replaceChange(state: State, packet: Packet, at: number, existing: UfwRule): ProbeStep {
   const rules = rulesOf(state.ufw, packet.family);
   const words = ruleWords(packet);
   const start = kernelIndexOf(rules, at);
-  const after = withRules(state, packet, rules.with(at, { ...existing, action: 'allow', kernelRules: 1 }), (kernel) =>
-    kernel.toSpliced(start, existing.kernelRules, acceptRule(packet, `ufw ${words.join(' ')}`)),
+  const after = withRules(
+    state,
+    packet,
+    rules.with(at, { ...existing, action: 'allow', kernelRules: 1 }),
+    (kernel) =>
+      kernel.toSpliced(start, existing.kernelRules, acceptRule(packet, `ufw ${words.join(' ')}`)),
   );
   const summary = `ufw: turn ${existing.action} ${packet.port}/tcp from ${sourceName(packet)} into allow`;
-  const replaced = { state: after, changes: [toChange(state, after, summary, ['ufw', 'allow', ...words], ['ufw', existing.action, ...words], packet)] };
+  const replaced = {
+    state: after,
+    changes: [
+      toChange(
+        state,
+        after,
+        summary,
+        ['ufw', 'allow', ...words],
+        ['ufw', existing.action, ...words],
+        packet,
+      ),
+    ],
+  };
   // In its old place the rule may still stand behind another one that stops the packet.
   const again = planProbe(after, { packet, who: 'net' });
   if (typeof again === 'string') {
     return replaced;
   }
-  return 'stuck' in again ? again : { state: again.state, changes: [...replaced.changes, ...again.changes] };
+  return 'stuck' in again
+    ? again
+    : { state: again.state, changes: [...replaced.changes, ...again.changes] };
 }
 
-function toChange(before: State, after: State, summary: string, argv: Argv, undo: Argv, packet: Packet): Change {
+function toChange(
+  before: State,
+  after: State,
+  summary: string,
+  argv: Argv,
+  undo: Argv,
+  packet: Packet,
+): Change {
   return {
     kind: 'rule',
     target: packet.family === 'ip' ? 'ufw IPv4 rules' : 'ufw IPv6 rules',
@@ -177,7 +267,14 @@ function mergeFamilies(changes: readonly Change[]): Change[] {
   const [v4, v6, ...others] = changes;
   const argv = v4 === undefined ? [] : runArgv(v4);
   const argv6 = v6 === undefined ? [] : runArgv(v6);
-  if (v4 === undefined || v6 === undefined || argv[1] !== 'allow' || argv6[1] !== 'allow' || argv[5] !== '0.0.0.0/0' || argv6[5] !== '::/0') {
+  if (
+    v4 === undefined ||
+    v6 === undefined ||
+    argv[1] !== 'allow' ||
+    argv6[1] !== 'allow' ||
+    argv[5] !== '0.0.0.0/0' ||
+    argv6[5] !== '::/0'
+  ) {
     return [...changes];
   }
   const rule = `${argv.at(-1) ?? ''}/tcp`;
@@ -198,7 +295,12 @@ function runArgv(one: Change): readonly string[] {
 }
 
 function userChain(family: Family): ChainRef {
-  return { tool: 'iptables', family, table: 'filter', chain: family === 'ip' ? 'ufw-user-input' : 'ufw6-user-input' };
+  return {
+    tool: 'iptables',
+    family,
+    table: 'filter',
+    chain: family === 'ip' ? 'ufw-user-input' : 'ufw6-user-input',
+  };
 }
 
 function rulesOf(ufw: Ufw, family: Family): readonly UfwRule[] {
@@ -213,10 +315,17 @@ function withRules(
 ): State {
   const { family } = packet;
   const ref = userChain(family);
-  const iptables: Iptables = { ...state.firewall.iptables, ruleset: editChain(state.firewall.iptables.ruleset, ref, editKernel) };
+  const iptables: Iptables = {
+    ...state.firewall.iptables,
+    ruleset: editChain(state.firewall.iptables.ruleset, ref, editKernel),
+  };
   return {
     ufw: family === 'ip' ? { ...state.ufw, rules } : { ...state.ufw, rules6: rules },
-    firewall: { ...state.firewall, iptables, ruleset: editChain(state.firewall.ruleset, ref, editKernel) },
+    firewall: {
+      ...state.firewall,
+      iptables,
+      ruleset: editChain(state.firewall.ruleset, ref, editKernel),
+    },
   };
 }
 
@@ -248,13 +357,20 @@ function countListed(rules: readonly UfwRule[]): number {
 }
 
 function continuesProfile(rule: UfwRule, before: UfwRule | undefined): boolean {
-  return rule.application !== '' && rule.application === before?.application && rule.source === before.source && rule.destination === before.destination;
+  return (
+    rule.application !== '' &&
+    rule.application === before?.application &&
+    rule.source === before.source &&
+    rule.destination === before.destination
+  );
 }
 
 /** The first rule of the profile that the rule at `at` belongs to: nothing goes between them. */
 function profileStart(rules: readonly UfwRule[], at: number): number {
   const rule = rules[at];
-  return rule !== undefined && continuesProfile(rule, rules[at - 1]) ? profileStart(rules, at - 1) : at;
+  return rule !== undefined && continuesProfile(rule, rules[at - 1])
+    ? profileStart(rules, at - 1)
+    : at;
 }
 
 function ruleWords(packet: Packet): string[] {

@@ -28,12 +28,18 @@ export interface QueuedStep {
 /** The steps of several playbooks in the order they are made: what starts daemons comes last. */
 export function queueSteps(playbooks: readonly BoundPlaybook[]): QueuedStep[] {
   const all = playbooks.flatMap((playbook) => playbook.steps.map((step) => ({ playbook, step })));
-  return [...all.filter(({ step }) => step.module.runsLast !== true), ...all.filter(({ step }) => step.module.runsLast === true)];
+  return [
+    ...all.filter(({ step }) => step.module.runsLast !== true),
+    ...all.filter(({ step }) => step.module.runsLast === true),
+  ];
 }
 
 /** Everything that must be observed to decide about the steps; each request once. */
 export function requestsFor(queue: readonly QueuedStep[], context: PlanContext): FactRequest[] {
-  const requests = queue.flatMap(({ step }) => [...conditionRequests(step), ...step.module.facts(step.args, context)]);
+  const requests = queue.flatMap(({ step }) => [
+    ...conditionRequests(step),
+    ...step.module.facts(step.args, context),
+  ]);
   return [...new Map(requests.map((one) => [one.key, one])).values()];
 }
 
@@ -46,7 +52,11 @@ function conditionRequests(step: BoundStep): FactRequest[] {
  * next step is decided on those. A step that needs a fact which an earlier change made unforeseeable
  * ends the stage.
  */
-export function compileStagePlan(queue: readonly QueuedStep[], observed: FactSet, context: PlanContext): StagePlan {
+export function compileStagePlan(
+  queue: readonly QueuedStep[],
+  observed: FactSet,
+  context: PlanContext,
+): StagePlan {
   const steps: PlannedStep[] = [];
   let facts = observed;
   const unforeseen = new Map<string, string>();
@@ -56,8 +66,11 @@ export function compileStagePlan(queue: readonly QueuedStep[], observed: FactSet
       const after = unforeseen.get(hidden.key) ?? '';
       return { steps, facts, later: queue.slice(index).map((one) => ({ ...one, after })) };
     }
-    const stop = steps.find(({ action, playbook }) => action === 'blocked' && playbook === queued.playbook.name);
-    const planned = stop === undefined ? planStep(queued, facts, context) : undecided(queued, stop.id);
+    const stop = steps.find(
+      ({ action, playbook }) => action === 'blocked' && playbook === queued.playbook.name,
+    );
+    const planned =
+      stop === undefined ? planStep(queued, facts, context) : undecided(queued, stop.id);
     steps.push(planned);
     for (const change of planned.changes) {
       facts = facts.with(change.factsAfter);
@@ -69,18 +82,46 @@ export function compileStagePlan(queue: readonly QueuedStep[], observed: FactSet
 
 // What a blocked step would have left behind is not known, so its playbook is not decided further.
 function undecided({ playbook, step }: QueuedStep, stop: string): PlannedStep {
-  return { id: step.id, playbook: playbook.name, module: step.module.name, action: 'skipped', reason: `not decided: step ${stop} is blocked`, changes: [] };
+  return {
+    id: step.id,
+    playbook: playbook.name,
+    module: step.module.name,
+    action: 'skipped',
+    reason: `not decided: step ${stop} is blocked`,
+    changes: [],
+  };
 }
 
-function planStep({ playbook, step }: QueuedStep, facts: FactSet, context: PlanContext): PlannedStep {
+function planStep(
+  { playbook, step }: QueuedStep,
+  facts: FactSet,
+  context: PlanContext,
+): PlannedStep {
   const head = { id: step.id, playbook: playbook.name, module: step.module.name };
-  const verdict = step.when?.evaluate(facts, playbook.values, context.endpoint) ?? { result: 'true' as const };
+  const verdict = step.when?.evaluate(facts, playbook.values, context.endpoint) ?? {
+    result: 'true' as const,
+  };
   if (verdict.result === 'unknown') {
-    return { ...head, action: 'blocked', reason: `cannot tell whether it applies: ${verdict.because}`, changes: [] };
+    return {
+      ...head,
+      action: 'blocked',
+      reason: `cannot tell whether it applies: ${verdict.because}`,
+      changes: [],
+    };
   }
   if (verdict.result === 'false') {
-    return { ...head, action: 'skipped', reason: `not so here: ${step.when?.source ?? ''}`, changes: [] };
+    return {
+      ...head,
+      action: 'skipped',
+      reason: `not so here: ${step.when?.source ?? ''}`,
+      changes: [],
+    };
   }
   const plan = step.module.plan(step.args, facts, context);
-  return { ...head, action: plan.action, reason: plan.reason, changes: plan.action === 'change' ? plan.changes : [] };
+  return {
+    ...head,
+    action: plan.action,
+    reason: plan.reason,
+    changes: plan.action === 'change' ? plan.changes : [],
+  };
 }

@@ -5,9 +5,17 @@ import type { Change } from '../core/change.ts';
 
 /** The difference that a change makes, as a unified diff without a file header of dates. */
 export function changeDiff(change: Change): string {
-  const [before, after] = change.sensitive ? [digest(change.before), digest(change.after)] : [text(change, change.before), text(change, change.after)];
-  const patch = createTwoFilesPatch(change.target, change.target, before, after, 'now', 'planned', { context: 3 });
-  return cleanText(patch.replace(/^Index: .*\n=+\n/, '').replace(/^(---|\+\+\+) (.*)\t(now|planned)$/gm, '$1 $2 ($3)'));
+  const [before, after] = change.sensitive
+    ? [digest(change.before), digest(change.after)]
+    : [text(change, change.before), text(change, change.after)];
+  const patch = createTwoFilesPatch(change.target, change.target, before, after, 'now', 'planned', {
+    context: 3,
+  });
+  return cleanText(
+    patch
+      .replace(/^Index: .*\n=+\n/, '')
+      .replace(/^(---|\+\+\+) (.*)\t(now|planned)$/gm, '$1 $2 ($3)'),
+  );
 }
 
 // Files are carried byte by byte; people read them as UTF-8.

@@ -31,4 +31,3 @@ export interface PlannedStep {
 export function stageChanges(stage: Stage): readonly Change[] {
   return stage.steps.flatMap(({ changes }) => changes);
 }
-

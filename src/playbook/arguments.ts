@@ -15,13 +15,25 @@ export interface ArgumentsPlace {
  * Checks the arguments of a step against its module while templates have no values yet: whatever is
  * said about a template, or about a whole that holds one, is left for `bindPlaybook`.
  */
-export function checkArguments(module: Module, data: unknown, { source, base }: ArgumentsPlace): readonly Diagnostic[] {
+export function checkArguments(
+  module: Module,
+  data: unknown,
+  { source, base }: ArgumentsPlace,
+): readonly Diagnostic[] {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) {
     return [];
   }
   const parsed = module.schema.safeParse(data);
-  const issues = parsed.success ? [] : parsed.error.issues.filter(({ code, path }) => isSettled(data, code, path));
-  return describeIssues(issues, { schema: module.schema, data, base, source, owner: `the module «${module.name}»` });
+  const issues = parsed.success
+    ? []
+    : parsed.error.issues.filter(({ code, path }) => isSettled(data, code, path));
+  return describeIssues(issues, {
+    schema: module.schema,
+    data,
+    base,
+    source,
+    owner: `the module «${module.name}»`,
+  });
 }
 
 function isSettled(data: unknown, code: string | undefined, path: Path): boolean {

@@ -2,7 +2,15 @@ import type { Diagnostic, Location } from '../core/diagnostic.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import { fail, ok, type Result } from '../core/result.ts';
 import { describeIssues } from './issues.ts';
-import type { BoundPlaybook, BoundStep, Check, CheckSource, Playbook, Step, Values } from './playbook.ts';
+import type {
+  BoundPlaybook,
+  BoundStep,
+  Check,
+  CheckSource,
+  Playbook,
+  Step,
+  Values,
+} from './playbook.ts';
 import { listNames, problem } from './problem.ts';
 import type { Path, Source } from './source.ts';
 import { isTemplate, parseTemplate, renderTemplate } from './template.ts';
@@ -16,10 +24,16 @@ interface Binding {
 }
 
 /** Puts the values into a playbook and validates what comes out, each problem at its template. */
-export function bindPlaybook(playbook: Playbook, values: Values, endpoint: Endpoint): Result<BoundPlaybook, Diagnostic[]> {
+export function bindPlaybook(
+  playbook: Playbook,
+  values: Values,
+  endpoint: Endpoint,
+): Result<BoundPlaybook, Diagnostic[]> {
   const binding: Binding = { values, endpoint, source: playbook.source, problems: [] };
   const steps = playbook.steps.map((step, index) => bindStep(step, index, playbook, binding));
-  const checks = playbook.checks.flatMap((check, index) => bindCheck(check, ['checks', index], binding));
+  const checks = playbook.checks.flatMap((check, index) =>
+    bindCheck(check, ['checks', index], binding),
+  );
   if (binding.problems.length > 0) {
     return fail(binding.problems);
   }
@@ -28,7 +42,9 @@ export function bindPlaybook(playbook: Playbook, values: Values, endpoint: Endpo
 }
 
 /** Playbooks are told apart by name: two with one name are an error that names both files. */
-export function checkUniqueNames(playbooks: readonly Pick<Playbook, 'name' | 'file' | 'source'>[]): Diagnostic[] {
+export function checkUniqueNames(
+  playbooks: readonly Pick<Playbook, 'name' | 'file' | 'source'>[],
+): Diagnostic[] {
   const first = new Map<string, string>();
   return playbooks.flatMap(({ name, file, source }) => {
     const other = first.get(name);
@@ -37,7 +53,12 @@ export function checkUniqueNames(playbooks: readonly Pick<Playbook, 'name' | 'fi
       return [];
     }
     const detail = `Two playbooks have the name «${name}»: ${listNames([other, file])}. Rename one of them.`;
-    return [problem({ code: 'duplicate-playbook', summary: 'Duplicate playbook', detail }, source.at(['name']))];
+    return [
+      problem(
+        { code: 'duplicate-playbook', summary: 'Duplicate playbook', detail },
+        source.at(['name']),
+      ),
+    ];
   });
 }
 
@@ -48,7 +69,16 @@ function bindStep(step: Step, index: number, playbook: Playbook, binding: Bindin
   const parsed = step.module.schema.safeParse(data);
   if (!parsed.success && binding.problems.length === before) {
     const owner = `the module «${step.module.name}»`;
-    binding.problems.push(...describeIssues(parsed.error.issues, { schema: step.module.schema, data, base, source: binding.source, owner, rendered: true }));
+    binding.problems.push(
+      ...describeIssues(parsed.error.issues, {
+        schema: step.module.schema,
+        data,
+        base,
+        source: binding.source,
+        owner,
+        rendered: true,
+      }),
+    );
   }
   const { id, summary, when, module, location } = step;
   return { id, playbook: playbook.name, summary, when, module, args: parsed.data, location };
@@ -60,7 +90,9 @@ function bindCheck(check: CheckSource, path: Path, binding: Binding): Check[] {
     case 'listener':
       return bindListener(check.port, [...path, 'listener', 'port'], location, binding);
     case 'command': {
-      const argv = check.argv.map((word, index) => String(renderTree(word, [...path, 'command', index], binding)));
+      const argv = check.argv.map((word, index) =>
+        String(renderTree(word, [...path, 'command', index], binding)),
+      );
       const [program, ...rest] = argv;
       return program === undefined ? [] : [{ kind: 'command', argv: [program, ...rest], location }];
     }
@@ -69,18 +101,28 @@ function bindCheck(check: CheckSource, path: Path, binding: Binding): Check[] {
   }
 }
 
-function bindListener(template: number | string, path: Path, location: Location, binding: Binding): Check[] {
+function bindListener(
+  template: number | string,
+  path: Path,
+  location: Location,
+  binding: Binding,
+): Check[] {
   const before = binding.problems.length;
   const value = renderTree(template, path, binding);
   if (binding.problems.length > before) {
     return [];
   }
-  const port = readDefault(typeof value === 'number' ? value : String(value), { type: 'port', values: [] });
+  const port = readDefault(typeof value === 'number' ? value : String(value), {
+    type: 'port',
+    values: [],
+  });
   if (port.ok && typeof port.value === 'number') {
     return [{ kind: 'listener', port: port.value, location }];
   }
   const detail = port.ok ? 'The value is not a port.' : port.error;
-  binding.problems.push(problem({ code: 'invalid-value', summary: 'Invalid value', detail }, binding.source.at(path)));
+  binding.problems.push(
+    problem({ code: 'invalid-value', summary: 'Invalid value', detail }, binding.source.at(path)),
+  );
   return [];
 }
 
@@ -88,10 +130,17 @@ function bindListener(template: number | string, path: Path, location: Location,
 function renderTree(tree: unknown, path: Path, binding: Binding): unknown {
   if (isTemplate(tree)) {
     const template = parseTemplate(tree);
-    const value = template.ok ? renderTemplate(template.value, binding.values, binding.endpoint) : fail('The template is invalid.');
+    const value = template.ok
+      ? renderTemplate(template.value, binding.values, binding.endpoint)
+      : fail('The template is invalid.');
     if (!value.ok) {
       const location = binding.source.at(path);
-      binding.problems.push(problem({ code: 'invalid-value', summary: 'Value not known', detail: value.error }, location));
+      binding.problems.push(
+        problem(
+          { code: 'invalid-value', summary: 'Value not known', detail: value.error },
+          location,
+        ),
+      );
     }
     return value.ok ? value.value : null;
   }
@@ -99,7 +148,9 @@ function renderTree(tree: unknown, path: Path, binding: Binding): unknown {
     return tree.map((item: unknown, index) => renderTree(item, [...path, index], binding));
   }
   if (typeof tree === 'object' && tree !== null) {
-    return Object.fromEntries(Object.entries(tree).map(([key, value]) => [key, renderTree(value, [...path, key], binding)]));
+    return Object.fromEntries(
+      Object.entries(tree).map(([key, value]) => [key, renderTree(value, [...path, key], binding)]),
+    );
   }
   return tree;
 }

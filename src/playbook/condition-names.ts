@@ -24,16 +24,24 @@ const loops = new Set(['all', 'exists', 'exists_one', 'map', 'filter', 'bind']);
 
 /** The facts that a parsed condition names, each once, in order of appearance. */
 export function namedFacts(ast: ASTNode): readonly string[] {
-  const names = findNamed(ast).flatMap(({ root, name }) => (root === 'facts' && name !== null ? [name] : []));
+  const names = findNamed(ast).flatMap(({ root, name }) =>
+    root === 'facts' && name !== null ? [name] : [],
+  );
   return [...new Set(names)];
 }
 
 /** Everything in a condition that names what is not there, and what is refused wherever it stands. */
 export function checkNames(ast: ASTNode, names: ConditionNames): readonly TextProblem[] {
-  return [...findNamed(ast).flatMap((named) => checkNamed(named, names)), ...nodes(ast).flatMap(checkCall)];
+  return [
+    ...findNamed(ast).flatMap((named) => checkNamed(named, names)),
+    ...nodes(ast).flatMap(checkCall),
+  ];
 }
 
-function checkNamed({ root, name, start, end }: Named, names: ConditionNames): readonly TextProblem[] {
+function checkNamed(
+  { root, name, start, end }: Named,
+  names: ConditionNames,
+): readonly TextProblem[] {
   if (name === null) {
     const detail = `«${root}» alone is no value: name one, as in «${root}.${root === 'endpoint' ? 'port' : 'NAME'}».`;
     return [{ code: 'condition-type', summary: 'Invalid condition', detail, hint: '', start, end }];
@@ -42,7 +50,9 @@ function checkNamed({ root, name, start, end }: Named, names: ConditionNames): r
     return names.facts.has(name) ? [] : [{ ...unknownFact(name, names.facts), start, end }];
   }
   if (root === 'vars') {
-    return names.variables.has(name) ? [] : [{ ...unknownVariable(name, names.variables), start, end }];
+    return names.variables.has(name)
+      ? []
+      : [{ ...unknownVariable(name, names.variables), start, end }];
   }
   return isEndpointField(name) ? [] : [{ ...unknownField(name), start, end }];
 }
@@ -61,13 +71,24 @@ function checkCall(node: ASTNode): readonly TextProblem[] {
   if (called === 'matches') {
     const detail =
       'A regular expression can take minutes on text from a hostile host. Use contains, startsWith, endsWith or ==.';
-    return [{ code: 'condition-matches', summary: '«matches» is refused', detail, hint: '', start, end }];
+    return [
+      { code: 'condition-matches', summary: '«matches» is refused', detail, hint: '', start, end },
+    ];
   }
   const parameters = node.op === 'call' ? node.args[1] : node.args[2];
   const [first] = parameters;
   if (loops.has(called) && first?.op === 'id' && [...roots, 'cel'].includes(first.args)) {
     const detail = `«${first.args}» is taken: give the element another name.`;
-    return [{ code: 'condition-type', summary: 'Invalid condition', detail, hint: '', start: first.start, end: first.end }];
+    return [
+      {
+        code: 'condition-type',
+        summary: 'Invalid condition',
+        detail,
+        hint: '',
+        start: first.start,
+        end: first.end,
+      },
+    ];
   }
   return [];
 }
@@ -112,5 +133,7 @@ function children(args: unknown): readonly ASTNode[] {
   if (Array.isArray(args)) {
     return args.flatMap(children);
   }
-  return typeof args === 'object' && args !== null && 'op' in args && 'args' in args ? [args as ASTNode] : [];
+  return typeof args === 'object' && args !== null && 'op' in args && 'args' in args
+    ? [args as ASTNode]
+    : [];
 }

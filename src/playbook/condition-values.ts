@@ -27,7 +27,11 @@ class Meter {
 }
 
 /** The names a condition sees, as CEL values that throw `UnknownOperand` when they are not known. */
-export function conditionContext(facts: FactSet, values: Values, endpoint: Endpoint): Record<string, unknown> {
+export function conditionContext(
+  facts: FactSet,
+  values: Values,
+  endpoint: Endpoint,
+): Record<string, unknown> {
   return {
     facts: lazyMap(factReader(facts)),
     vars: new Map([...values].map(([name, value]) => [name, toCel(value)])),
@@ -41,7 +45,9 @@ function factReader(facts: FactSet): (name: string) => unknown {
   return (name) => {
     const observed = facts.byKey(name);
     if (observed === undefined || !observed.known) {
-      throw new UnknownOperand(observed === undefined ? `${name} was not observed` : observed.because);
+      throw new UnknownOperand(
+        observed === undefined ? `${name} was not observed` : observed.because,
+      );
     }
     if (!read.has(name)) {
       read.set(name, toCel(observed.value, meter));
@@ -89,11 +95,17 @@ function toCel(value: unknown, meter = new Meter(), depth = 0): unknown {
 
 function objectToCel(value: object, meter: Meter, depth: number): unknown {
   if (Array.isArray(value) || value instanceof Set) {
-    return meteredList([...(value as Iterable<unknown>)].map((item) => toCel(item, meter, depth)), meter);
+    return meteredList(
+      [...(value as Iterable<unknown>)].map((item) => toCel(item, meter, depth)),
+      meter,
+    );
   }
-  const entries = value instanceof Map ? [...(value as Map<unknown, unknown>)] : Object.entries(value);
+  const entries =
+    value instanceof Map ? [...(value as Map<unknown, unknown>)] : Object.entries(value);
   const present = entries.filter(([, item]) => item !== undefined && typeof item !== 'function');
-  const converted = present.map(([key, item]) => [toCel(key, meter, depth), toCel(item, meter, depth)] as const);
+  const converted = present.map(
+    ([key, item]) => [toCel(key, meter, depth), toCel(item, meter, depth)] as const,
+  );
   return meteredMap(new Map(converted), meter);
 }
 

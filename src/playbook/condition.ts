@@ -1,4 +1,9 @@
-import { Environment, EvaluationError, type ParseError, type ParseResult } from '@marcbachmann/cel-js';
+import {
+  Environment,
+  EvaluationError,
+  type ParseError,
+  type ParseResult,
+} from '@marcbachmann/cel-js';
 import { cleanLine } from '../core/clean.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import { fail, ok, type Result } from '../core/result.ts';
@@ -31,12 +36,23 @@ export interface ConditionScope {
 }
 
 const maxLength = 2000;
-const limits = { maxAstNodes: 400, maxDepth: 40, maxListElements: 100, maxMapEntries: 100, maxCallArguments: 8 };
+const limits = {
+  maxAstNodes: 400,
+  maxDepth: 40,
+  maxListElements: 100,
+  maxMapEntries: 100,
+  maxCallArguments: 8,
+};
 
 /** Checks a condition's syntax, names and types. Offsets of problems count in the text. */
-export function parseCondition(source: string, scope: ConditionScope): Result<Condition, readonly TextProblem[]> {
+export function parseCondition(
+  source: string,
+  scope: ConditionScope,
+): Result<Condition, readonly TextProblem[]> {
   if (source.length > maxLength) {
-    return fail([invalid('condition-syntax', `A condition may have ${maxLength} characters.`, 0, 1)]);
+    return fail([
+      invalid('condition-syntax', `A condition may have ${maxLength} characters.`, 0, 1),
+    ]);
   }
   let parsed: ParseResult;
   try {
@@ -50,7 +66,8 @@ export function parseCondition(source: string, scope: ConditionScope): Result<Co
   if (wrong.length > 0) {
     return fail(wrong);
   }
-  const evaluate: Condition['evaluate'] = (facts, vars, endpoint) => decide(parsed, conditionContext(facts, vars, endpoint));
+  const evaluate: Condition['evaluate'] = (facts, vars, endpoint) =>
+    decide(parsed, conditionContext(facts, vars, endpoint));
   return ok({ source, facts: namedFacts(parsed.ast), evaluate });
 }
 
@@ -75,7 +92,9 @@ function mixNumbers(made: Environment): Environment {
   ];
   for (const [sign, apply] of operators) {
     const mixed = (left: unknown, right: unknown): number => apply(Number(left), Number(right));
-    made.registerOperator(`int ${sign} double`, mixed).registerOperator(`double ${sign} int`, mixed);
+    made
+      .registerOperator(`int ${sign} double`, mixed)
+      .registerOperator(`double ${sign} int`, mixed);
   }
   return made;
 }
@@ -94,7 +113,14 @@ function checkTypes(parsed: ParseResult, source: string): readonly TextProblem[]
   }
   return type === 'bool' || type === 'dyn'
     ? []
-    : [invalid('condition-type', `A condition is true or false; this one gives a value of type ${type}.`, 0, source.length)];
+    : [
+        invalid(
+          'condition-type',
+          `A condition is true or false; this one gives a value of type ${type}.`,
+          0,
+          source.length,
+        ),
+      ];
 }
 
 function decide(parsed: ParseResult, context: Record<string, unknown>): Verdict {
@@ -116,7 +142,8 @@ function reason(error: unknown): string {
     return `the condition failed: ${error instanceof Error ? error.message : String(error)}`;
   }
   const { node } = error;
-  const owner = node?.op === '.' ? node.input.slice(node.start, node.pos).replace(/[.\s]+$/, '') : '';
+  const owner =
+    node?.op === '.' ? node.input.slice(node.start, node.pos).replace(/[.\s]+$/, '') : '';
   return error.code === 'no_such_key' && owner !== '' && node?.op === '.'
     ? `${owner} has no field ${node.args[1]}`
     : `the condition failed: ${error.summary}`;
@@ -130,7 +157,8 @@ function celProblem(code: string, error: unknown, source: string): TextProblem {
   const start = Math.min(range?.start ?? 0, Math.max(0, source.length - 1));
   const message = String(error.summary);
   const unknownName = /^Unknown variable: (\w+)$/.exec(message)?.[1];
-  const meant = unknownName === undefined ? '' : didYouMean(unknownName, ['facts', 'vars', 'endpoint']);
+  const meant =
+    unknownName === undefined ? '' : didYouMean(unknownName, ['facts', 'vars', 'endpoint']);
   return invalid(code, `${message}.${meant}`, start, Math.max(start + 1, range?.end ?? 0));
 }
 

@@ -19,8 +19,13 @@ export interface Validated {
 }
 
 /** Says what a validation found wrong, each with its place. */
-export function describeIssues(issues: readonly z.core.$ZodIssue[], validated: Validated): readonly Diagnostic[] {
-  const misspelt = new Set(issues.flatMap(({ code, path }) => (code === 'unrecognized_keys' ? [path.join('.')] : [])));
+export function describeIssues(
+  issues: readonly z.core.$ZodIssue[],
+  validated: Validated,
+): readonly Diagnostic[] {
+  const misspelt = new Set(
+    issues.flatMap(({ code, path }) => (code === 'unrecognized_keys' ? [path.join('.')] : [])),
+  );
   return issues
     .filter(({ code, path }) => code !== 'custom' || !misspelt.has(path.join('.')))
     .flatMap((issue) => describeIssue(issue, validated));
@@ -41,17 +46,27 @@ function describeIssue(issue: z.core.$ZodIssue, validated: Validated): readonly 
     }
     default: {
       const found = lookUp(data, issue.path);
-      return [found === undefined && issue.path.length > 0 ? missingKey(issue.path, validated) : invalidValue(issue, found, validated)];
+      return [
+        found === undefined && issue.path.length > 0
+          ? missingKey(issue.path, validated)
+          : invalidValue(issue, found, validated),
+      ];
     }
   }
 }
 
 /** The first alternative is the one that people mean; later ones are templates and shorthands. */
-function describeUnion(issue: z.core.$ZodIssueInvalidUnion, validated: Validated): readonly Diagnostic[] {
+function describeUnion(
+  issue: z.core.$ZodIssueInvalidUnion,
+  validated: Validated,
+): readonly Diagnostic[] {
   if (lookUp(validated.data, issue.path) === undefined && issue.path.length > 0) {
     return [missingKey(issue.path, validated)];
   }
-  const shallow = issue.errors.find((errors) => errors.some(({ path }) => path.length > 0)) ?? issue.errors[0] ?? [];
+  const shallow =
+    issue.errors.find((errors) => errors.some(({ path }) => path.length > 0)) ??
+    issue.errors[0] ??
+    [];
   if (shallow.length === 0) {
     const location = validated.source.at([...validated.base, ...issue.path]);
     const detail = `The value of «${issue.path.join('.')}» fits none of the allowed forms.`;
@@ -62,24 +77,38 @@ function describeUnion(issue: z.core.$ZodIssueInvalidUnion, validated: Validated
 }
 
 /** An unknown key, underlined itself, with the key that was probably meant. */
-export function unknownKey(key: string, path: Path, { schema, base, source, owner }: Validated): Diagnostic {
+export function unknownKey(
+  key: string,
+  path: Path,
+  { schema, base, source, owner }: Validated,
+): Diagnostic {
   const allowed = allowedKeys(schema, path);
   const where = path.length === 0 ? owner : `«${path.join('.')}» of ${owner}`;
-  const list = allowed.length === 0 ? 'No keys are allowed here.' : `Allowed are ${listNames(allowed)}.`;
+  const list =
+    allowed.length === 0 ? 'No keys are allowed here.' : `Allowed are ${listNames(allowed)}.`;
   const detail = `There is no key «${key}» in ${where}.${didYouMean(key, allowed)} ${list}`;
-  return problem({ code: 'unknown-key', summary: 'Unknown key', detail }, source.at([...base, ...path, key], 'key'));
+  return problem(
+    { code: 'unknown-key', summary: 'Unknown key', detail },
+    source.at([...base, ...path, key], 'key'),
+  );
 }
 
 function missingKey(path: Path, { base, source, owner }: Validated): Diagnostic {
   const key = String(path.at(-1));
   const where = path.length === 1 ? owner : `«${path.slice(0, -1).join('.')}» of ${owner}`;
   const detail = `The key «${key}» is missing in ${where}.`;
-  return problem({ code: 'missing-key', summary: 'Missing key', detail }, source.at([...base, ...path], 'key'));
+  return problem(
+    { code: 'missing-key', summary: 'Missing key', detail },
+    source.at([...base, ...path], 'key'),
+  );
 }
 
 function invalidValue(issue: z.core.$ZodIssue, value: unknown, validated: Validated): Diagnostic {
   const { base, source, owner, rendered = false } = validated;
-  const name = issue.path.length === 0 ? `${owner.charAt(0).toUpperCase()}${owner.slice(1)}` : `«${issue.path.join('.')}»`;
+  const name =
+    issue.path.length === 0
+      ? `${owner.charAt(0).toUpperCase()}${owner.slice(1)}`
+      : `«${issue.path.join('.')}»`;
   const text = requirement(issue, value);
   const hint = issue.code === 'invalid_type' && !rendered ? quoteHint(issue.expected, value) : '';
   const detail = `${name}${text.startsWith('must') ? ' ' : ': '}${text}${hint}`;
@@ -109,8 +138,13 @@ function requirement(issue: z.core.$ZodIssue, value: unknown): string {
 }
 
 function limit(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {
-  const bound = issue.code === 'too_small' ? `at least ${issue.minimum}` : `at most ${issue.maximum}`;
-  const units: Record<string, string> = { string: ' characters', array: ' entries', set: ' entries' };
+  const bound =
+    issue.code === 'too_small' ? `at least ${issue.minimum}` : `at most ${issue.maximum}`;
+  const units: Record<string, string> = {
+    string: ' characters',
+    array: ' entries',
+    set: ' entries',
+  };
   return `${units[issue.origin] === undefined ? 'a value of ' : ''}${bound}${units[issue.origin] ?? ''}`;
 }
 
@@ -133,7 +167,9 @@ function describeValue(value: unknown): string {
   }
   const text = String(value);
   const short = text.length > 60 ? `${text.slice(0, 60)}…` : text;
-  return typeof value === 'string' ? `the text «${short}»` : `${typeof value === 'number' ? 'the number' : 'the value'} ${short}`;
+  return typeof value === 'string'
+    ? `the text «${short}»`
+    : `${typeof value === 'number' ? 'the number' : 'the value'} ${short}`;
 }
 
 function quoteHint(expected: string, value: unknown): string {

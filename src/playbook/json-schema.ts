@@ -19,14 +19,22 @@ export function playbookJsonSchema(modules: ReadonlyMap<string, Module>): JsonSc
   const schema = z.toJSONSchema(playbookSchema, { io: 'input' }) as JsonSchema;
   const steps = part(part(schema, 'properties'), 'steps');
   const step = part(steps, 'items');
-  const sorted = [...modules.values()].toSorted((left, right) => left.name.localeCompare(right.name, 'en'));
-  part(step, 'properties')['uses'] = { ...part(part(step, 'properties'), 'uses'), enum: sorted.map(({ name }) => name) };
+  const sorted = [...modules.values()].toSorted((left, right) =>
+    left.name.localeCompare(right.name, 'en'),
+  );
+  part(step, 'properties')['uses'] = {
+    ...part(part(step, 'properties'), 'uses'),
+    enum: sorted.map(({ name }) => name),
+  };
   step['oneOf'] = sorted.map(moduleStep);
   return { ...schema, title: 'remedy playbook', $defs: { template: templateDefinition } };
 }
 
 function moduleStep(module: Module): JsonSchema {
-  const { $schema: _schema, ...schema } = z.toJSONSchema(module.schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+  const { $schema: _schema, ...schema } = z.toJSONSchema(module.schema, {
+    io: 'input',
+    unrepresentable: 'any',
+  }) as JsonSchema;
   const needed = Array.isArray(schema['required']) && schema['required'].length > 0;
   return {
     title: module.name,
@@ -56,7 +64,8 @@ function allowTemplates(schema: JsonSchema): JsonSchema {
 }
 
 function orTemplate(schema: JsonSchema): JsonSchema {
-  const whole = ['object', 'array'].includes(String(schema['type'])) || 'anyOf' in schema || 'oneOf' in schema;
+  const whole =
+    ['object', 'array'].includes(String(schema['type'])) || 'anyOf' in schema || 'oneOf' in schema;
   if (whole) {
     return allowTemplates(schema);
   }
@@ -81,5 +90,7 @@ function isSchema(value: unknown): value is JsonSchema {
 }
 
 function mapValues(schema: JsonSchema, change: (value: JsonSchema) => JsonSchema): JsonSchema {
-  return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, isSchema(value) ? change(value) : value]));
+  return Object.fromEntries(
+    Object.entries(schema).map(([key, value]) => [key, isSchema(value) ? change(value) : value]),
+  );
 }

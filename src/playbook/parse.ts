@@ -2,20 +2,38 @@ import { createHash } from 'node:crypto';
 import type { Diagnostic } from '../core/diagnostic.ts';
 import { fail, ok, type Result } from '../core/result.ts';
 import { describeIssues, type Validated } from './issues.ts';
-import { variableTypes, type CheckSource, type Playbook, type Registry, type Step, type Variable, type VariableType } from './playbook.ts';
+import {
+  variableTypes,
+  type CheckSource,
+  type Playbook,
+  type Registry,
+  type Step,
+  type Variable,
+  type VariableType,
+} from './playbook.ts';
 import { checkRules, readConditions } from './rules.ts';
 import { playbookSchema, type PlaybookData } from './schema.ts';
 import { readYaml, type YamlText } from './yaml.ts';
 import { prototypeKeys } from './prototype-keys.ts';
 
 /** Reads and checks a playbook. All problems are found at once, each with its place. */
-export function parsePlaybook(text: string, file: string, registry: Registry): Result<Playbook, Diagnostic[]> {
+export function parsePlaybook(
+  text: string,
+  file: string,
+  registry: Registry,
+): Result<Playbook, Diagnostic[]> {
   const yaml = readYaml(text, file);
   if (!yaml.ok) {
     return yaml;
   }
   const { data, source } = yaml.value;
-  const validated: Validated = { schema: playbookSchema, data, base: [], source, owner: 'a playbook' };
+  const validated: Validated = {
+    schema: playbookSchema,
+    data,
+    base: [],
+    source,
+    owner: 'a playbook',
+  };
   const parsed = playbookSchema.safeParse(data);
   const names = { registry, variables: declaredTypes(data) };
   const problems = [
@@ -27,12 +45,25 @@ export function parsePlaybook(text: string, file: string, registry: Registry): R
   if (problems.length > 0 || !parsed.success) {
     return fail(inOrder(problems));
   }
-  return ok({ ...build(parsed.data, yaml.value, registry), file, digest: createHash('sha256').update(text).digest('hex') });
+  return ok({
+    ...build(parsed.data, yaml.value, registry),
+    file,
+    digest: createHash('sha256').update(text).digest('hex'),
+  });
 }
 
-function build(data: PlaybookData, { source }: YamlText, registry: Registry): Omit<Playbook, 'file' | 'digest'> {
-  const vars = new Map(Object.entries(data.vars ?? {}).map(([name, each]) => [name, toVariable(name, each, source)]));
-  const conditions = readConditions(data, { registry, variables: new Map([...vars].map(([name, { type }]) => [name, type])) });
+function build(
+  data: PlaybookData,
+  { source }: YamlText,
+  registry: Registry,
+): Omit<Playbook, 'file' | 'digest'> {
+  const vars = new Map(
+    Object.entries(data.vars ?? {}).map(([name, each]) => [name, toVariable(name, each, source)]),
+  );
+  const conditions = readConditions(data, {
+    registry,
+    variables: new Map([...vars].map(([name, { type }]) => [name, type])),
+  });
   return {
     name: data.name,
     summary: data.summary,
@@ -42,14 +73,29 @@ function build(data: PlaybookData, { source }: YamlText, registry: Registry): Om
       const module = registry.modules.get(each.uses);
       const when = conditions[index] ?? null;
       const location = source.at(['steps', index, 'id']);
-      return module ? [{ id: each.id, summary: each.summary ?? null, when, module, with: each.with ?? {}, location }] : [];
+      return module
+        ? [
+            {
+              id: each.id,
+              summary: each.summary ?? null,
+              when,
+              module,
+              with: each.with ?? {},
+              location,
+            },
+          ]
+        : [];
     }),
     checks: (data.checks ?? []).map(toCheck),
     source,
   };
 }
 
-function toVariable(name: string, data: NonNullable<PlaybookData['vars']>[string], source: YamlText['source']): Variable {
+function toVariable(
+  name: string,
+  data: NonNullable<PlaybookData['vars']>[string],
+  source: YamlText['source'],
+): Variable {
   return {
     name,
     type: data.type,
@@ -87,7 +133,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function inOrder(problems: readonly Diagnostic[]): Diagnostic[] {
-  const place = ({ location }: Diagnostic): number => (location?.line ?? 0) * 1e6 + (location?.column ?? 0);
+  const place = ({ location }: Diagnostic): number =>
+    (location?.line ?? 0) * 1e6 + (location?.column ?? 0);
   const seen = new Set<string>();
   const once = problems.filter((each) => {
     const key = `${each.code} ${place(each)}${each.code === 'missing-key' ? each.detail : ''}`;

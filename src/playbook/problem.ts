@@ -11,7 +11,9 @@ export interface TextProblem {
 }
 
 /** What is said about a problem, apart from where it is. */
-export type ProblemText = Pick<Diagnostic, 'code' | 'summary' | 'detail'> & { readonly hint?: string };
+export type ProblemText = Pick<Diagnostic, 'code' | 'summary' | 'detail'> & {
+  readonly hint?: string;
+};
 
 /** Makes an error out of its text and its place. */
 export function problem(text: ProblemText, location: Location | null): Diagnostic {

@@ -41,7 +41,11 @@ export function readConditions(data: PlaybookData, names: Names): readonly (Cond
 }
 
 /** Turns problems inside a text value into diagnostics with places in the file. */
-export function locateAll(problems: readonly TextProblem[], path: Path, source: Source): readonly Diagnostic[] {
+export function locateAll(
+  problems: readonly TextProblem[],
+  path: Path,
+  source: Source,
+): readonly Diagnostic[] {
   return problems.map(({ start, end, ...text }) => problem(text, source.within(path, start, end)));
 }
 
@@ -49,7 +53,10 @@ function conditionScope({ registry, variables }: Names): Parameters<typeof parse
   return { facts: registry.facts, variables };
 }
 
-function duplicateSteps(steps: readonly Record<string, unknown>[], source: Source): readonly Diagnostic[] {
+function duplicateSteps(
+  steps: readonly Record<string, unknown>[],
+  source: Source,
+): readonly Diagnostic[] {
   const seen = new Map<unknown, number>();
   return steps.flatMap(({ id }, index) => {
     const first = seen.get(id);
@@ -59,11 +66,21 @@ function duplicateSteps(steps: readonly Record<string, unknown>[], source: Sourc
     }
     const { line } = source.at(['steps', first, 'id']);
     const detail = `The step «${id}» is already in line ${line}. A plan names its steps by id.`;
-    return [problem({ code: 'duplicate-step', summary: 'Duplicate step', detail }, source.at(['steps', index, 'id']))];
+    return [
+      problem(
+        { code: 'duplicate-step', summary: 'Duplicate step', detail },
+        source.at(['steps', index, 'id']),
+      ),
+    ];
   });
 }
 
-function checkModule(step: Record<string, unknown>, index: number, source: Source, { registry }: Names): readonly Diagnostic[] {
+function checkModule(
+  step: Record<string, unknown>,
+  index: number,
+  source: Source,
+  { registry }: Names,
+): readonly Diagnostic[] {
   const { uses } = step;
   if (typeof uses !== 'string' || uses === '') {
     return [];
@@ -75,45 +92,81 @@ function checkModule(step: Record<string, unknown>, index: number, source: Sourc
   const names = [...registry.modules.keys()];
   const detail = `There is no module «${uses}», so the playbook cannot be planned.${didYouMean(uses, names)}`;
   const hint = `The modules are ${listNames(names)}.\nTo read about them, run:\n    remedy docs`;
-  return [problem({ code: 'unknown-module', summary: 'Unknown module', detail, hint }, source.at(['steps', index, 'uses']))];
+  return [
+    problem(
+      { code: 'unknown-module', summary: 'Unknown module', detail, hint },
+      source.at(['steps', index, 'uses']),
+    ),
+  ];
 }
 
-function checkWhen({ when }: Record<string, unknown>, index: number, source: Source, names: Names): readonly Diagnostic[] {
+function checkWhen(
+  { when }: Record<string, unknown>,
+  index: number,
+  source: Source,
+  names: Names,
+): readonly Diagnostic[] {
   const path = ['steps', index, 'when'];
   if (typeof when !== 'string' || when === '') {
     return [];
   }
   const brace = when.indexOf('{{');
   if (brace !== -1) {
-    const detail = 'A condition is no template: write the path without braces, as in «vars.port == 22».';
-    return [problem({ code: 'template-syntax', summary: 'Template in a condition', detail }, source.within(path, brace, brace + 2))];
+    const detail =
+      'A condition is no template: write the path without braces, as in «vars.port == 22».';
+    return [
+      problem(
+        { code: 'template-syntax', summary: 'Template in a condition', detail },
+        source.within(path, brace, brace + 2),
+      ),
+    ];
   }
   const condition = parseCondition(when, conditionScope(names));
   return condition.ok ? [] : locateAll(condition.error, path, source);
 }
 
-function checkTemplates(tree: unknown, base: Path, source: Source, { variables }: Names): readonly Diagnostic[] {
+function checkTemplates(
+  tree: unknown,
+  base: Path,
+  source: Source,
+  { variables }: Names,
+): readonly Diagnostic[] {
   const declared = new Set(variables.keys());
-  return templateLeaves(tree, base).flatMap(({ path, text }) => locateAll(checkTemplate(text, declared), path, source));
+  return templateLeaves(tree, base).flatMap(({ path, text }) =>
+    locateAll(checkTemplate(text, declared), path, source),
+  );
 }
 
 /** Templates where nothing would render them: in names and summaries. */
 function misplacedTemplates(root: Record<string, unknown>, source: Source): readonly Diagnostic[] {
   const paths: Path[] = [['name'], ['summary'], ['description']];
-  list(root['steps']).forEach((_, index) => paths.push(['steps', index, 'id'], ['steps', index, 'summary'], ['steps', index, 'uses']));
+  list(root['steps']).forEach((_, index) =>
+    paths.push(['steps', index, 'id'], ['steps', index, 'summary'], ['steps', index, 'uses']),
+  );
   Object.keys(record(root['vars'])).forEach((name) => paths.push(['vars', name, 'summary']));
   return paths.flatMap((path) => {
-    const value = path.reduce<unknown>((each, key) => (Array.isArray(each) ? each[Number(key)] : record(each)[String(key)]), root);
+    const value = path.reduce<unknown>(
+      (each, key) => (Array.isArray(each) ? each[Number(key)] : record(each)[String(key)]),
+      root,
+    );
     const start = typeof value === 'string' ? value.indexOf('{{') : -1;
-    const detail = 'Templates are rendered in «with», in «checks» and in the default of a variable, and nowhere else.';
+    const detail =
+      'Templates are rendered in «with», in «checks» and in the default of a variable, and nowhere else.';
     return start === -1
       ? []
-      : [problem({ code: 'template-syntax', summary: 'Misplaced template', detail }, source.within(path, start, start + 2))];
+      : [
+          problem(
+            { code: 'template-syntax', summary: 'Misplaced template', detail },
+            source.within(path, start, start + 2),
+          ),
+        ];
   });
 }
 
 function record(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {};
 }
 
 function list(value: unknown): readonly unknown[] {

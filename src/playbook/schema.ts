@@ -7,14 +7,20 @@ export const playbookVersion = 'remedy.playbook/1';
 const kebabCase = z
   .string()
   .max(64)
-  .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, 'must be kebab-case: small letters, digits and single dashes, as in open-port');
+  .regex(
+    /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
+    'must be kebab-case: small letters, digits and single dashes, as in open-port',
+  );
 
 // Also the form in which CEL can name it after `vars.`.
 const variableName = z
   .string()
   .max(64)
   .regex(/^[a-z][a-z0-9_]*$/, 'must be small letters, digits and underscores, as in jail_name')
-  .refine((name) => !['true', 'false', 'null', 'in'].includes(name), 'must not be a word of the condition language');
+  .refine(
+    (name) => !['true', 'false', 'null', 'in'].includes(name),
+    'must not be a word of the condition language',
+  );
 
 const line = z
   .string()
@@ -22,18 +28,33 @@ const line = z
   .max(200)
   .regex(/^[^\n]*$/, 'must be one line');
 
-const portTemplate = z.string().max(4096).regex(/\{\{/, 'must be a port, or a template as in "{{ vars.port }}"');
+const portTemplate = z
+  .string()
+  .max(4096)
+  .regex(/\{\{/, 'must be a port, or a template as in "{{ vars.port }}"');
 
 const variable = z
   .strictObject({
-    type: z.enum(variableTypes).describe('what the value is; it is checked before any host is contacted'),
+    type: z
+      .enum(variableTypes)
+      .describe('what the value is; it is checked before any host is contacted'),
     summary: line.describe('what the variable is for'),
     default: z
       .union([z.string().max(4096), z.number(), z.boolean()])
       .optional()
-      .describe('the value without --var; may be a template over the endpoint, as "{{ endpoint.port }}"'),
-    required: z.boolean().optional().describe('true where --var must give it; so it is without a default'),
-    values: z.array(z.string().min(1).max(200)).min(1).max(100).optional().describe('what a choice allows'),
+      .describe(
+        'the value without --var; may be a template over the endpoint, as "{{ endpoint.port }}"',
+      ),
+    required: z
+      .boolean()
+      .optional()
+      .describe('true where --var must give it; so it is without a default'),
+    values: z
+      .array(z.string().min(1).max(200))
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('what a choice allows'),
   })
   .describe('a variable, set with --var NAME=VALUE');
 
@@ -41,7 +62,11 @@ const step = z
   .strictObject({
     id: kebabCase.describe('names the step in the plan; once per playbook'),
     summary: line.optional().describe('why the step is there'),
-    when: z.string().min(1).optional().describe('a CEL expression over facts, vars and endpoint; without it, always'),
+    when: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('a CEL expression over facts, vars and endpoint; without it, always'),
     uses: z.string().min(1).describe('the module'),
     with: z.record(z.string(), z.unknown()).optional().describe("the module's arguments"),
   })
@@ -62,7 +87,10 @@ const check = z
       .optional()
       .describe('a read-only command, as a list of words, that exits with 0 on the host'),
   })
-  .refine((kinds) => Object.keys(kinds).length === 1, 'must have exactly one of listener, login, banner and command')
+  .refine(
+    (kinds) => Object.keys(kinds).length === 1,
+    'must have exactly one of listener, login, banner and command',
+  )
   .describe('something that must hold afterwards; one key each');
 
 /** What a playbook looks like as plain data. Rules across fields are in `rules.ts`. */

@@ -1,4 +1,13 @@
-import { isCollection, isMap, isScalar, isSeq, type Document, type LineCounter, type Node, type Pair } from 'yaml';
+import {
+  isCollection,
+  isMap,
+  isScalar,
+  isSeq,
+  type Document,
+  type LineCounter,
+  type Node,
+  type Pair,
+} from 'yaml';
 import type { Location } from '../core/diagnostic.ts';
 
 /** The way to a value: keys and indexes from the root. */
@@ -34,11 +43,14 @@ export function openSource(source: Text, document: Document): Source {
     at(path, part = 'value') {
       const found = find(root, path);
       const node = choose(found, part) ?? firstKey(root) ?? root;
-      return node?.range ? rangeLocation(source, node.range[0], node.range[1]) : rangeLocation(source, 0, 1);
+      return node?.range
+        ? rangeLocation(source, node.range[0], node.range[1])
+        : rangeLocation(source, 0, 1);
     },
     within(path, start, end) {
       const { value } = find(root, path);
-      const [from, to] = isScalar(value) && value.range ? inScalar(source.text, value, start, end) : [0, 1];
+      const [from, to] =
+        isScalar(value) && value.range ? inScalar(source.text, value, start, end) : [0, 1];
       return rangeLocation(source, from, to);
     },
   };
@@ -97,7 +109,12 @@ function firstKey(node: Node | null): Node | null {
 }
 
 /** Offsets in the file for offsets in a scalar's value, which differ by quotes, escapes and folding. */
-function inScalar(text: string, scalar: Node, start: number, end: number): readonly [number, number] {
+function inScalar(
+  text: string,
+  scalar: Node,
+  start: number,
+  end: number,
+): readonly [number, number] {
   const [from, to] = scalar.range ?? [0, 1];
   const value = isScalar(scalar) && typeof scalar.value === 'string' ? scalar.value : '';
   const raw = text.slice(from, to);

@@ -1,6 +1,13 @@
 import { didYouMean } from '../core/suggest.ts';
 import { listNames, type TextProblem } from './problem.ts';
-import { endpointFields, isEndpointField, isTemplate, parseTemplate, templatePaths, type TemplatePath } from './template.ts';
+import {
+  endpointFields,
+  isEndpointField,
+  isTemplate,
+  parseTemplate,
+  templatePaths,
+  type TemplatePath,
+} from './template.ts';
 import type { Path } from './source.ts';
 
 /** A text in a tree of plain data, and the way to it. */
@@ -27,7 +34,10 @@ export function templateLeaves(tree: unknown, path: Path): readonly Leaf[] {
  * Checks a template's syntax and its names. `variables` is null where none may be named: a default
  * is known before the variables are.
  */
-export function checkTemplate(text: string, variables: ReadonlySet<string> | null): readonly TextProblem[] {
+export function checkTemplate(
+  text: string,
+  variables: ReadonlySet<string> | null,
+): readonly TextProblem[] {
   const template = parseTemplate(text);
   const paths = template.ok ? templatePaths(template.value) : plainPaths(text);
   const unknown = paths.flatMap((path) => checkPath(path, variables));
@@ -39,24 +49,37 @@ function plainPaths(text: string): readonly TemplatePath[] {
   return [...text.matchAll(/(?<!\{)\{\{[^{}]*\}\}(?!\})/g)].flatMap((match) => {
     const piece = parseTemplate(match[0]);
     const paths = piece.ok ? templatePaths(piece.value) : [];
-    return paths.map((path) => ({ ...path, start: match.index, end: match.index + match[0].length }));
+    return paths.map((path) => ({
+      ...path,
+      start: match.index,
+      end: match.index + match[0].length,
+    }));
   });
 }
 
-function checkPath(path: TemplatePath, variables: ReadonlySet<string> | null): readonly TextProblem[] {
+function checkPath(
+  path: TemplatePath,
+  variables: ReadonlySet<string> | null,
+): readonly TextProblem[] {
   const { start, end, name } = path;
   if (path.root === 'endpoint') {
     return isEndpointField(name) ? [] : [{ ...unknownField(name), start, end }];
   }
   if (variables === null) {
-    const detail = 'A default may use the endpoint only, as in «{{ endpoint.port }}»: variables have no order.';
-    return [{ code: 'unknown-variable', summary: 'Variable in a default', detail, hint: '', start, end }];
+    const detail =
+      'A default may use the endpoint only, as in «{{ endpoint.port }}»: variables have no order.';
+    return [
+      { code: 'unknown-variable', summary: 'Variable in a default', detail, hint: '', start, end },
+    ];
   }
   return variables.has(name) ? [] : [{ ...unknownVariable(name, variables), start, end }];
 }
 
 /** What is said where a playbook names a variable that it does not declare. */
-export function unknownVariable(name: string, variables: ReadonlySet<string>): Omit<TextProblem, 'start' | 'end'> {
+export function unknownVariable(
+  name: string,
+  variables: ReadonlySet<string>,
+): Omit<TextProblem, 'start' | 'end'> {
   const known = variables.size === 0 ? 'It declares none.' : `It declares ${listNames(variables)}.`;
   return {
     code: 'unknown-variable',

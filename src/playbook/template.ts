@@ -44,7 +44,9 @@ export function parseTemplate(text: string): Result<Template, TextProblem[]> {
   }
   const parts = body.map((statement) => readStatement(text, statement));
   const problems = parts.flatMap((part) => (part.ok ? [] : [part.error]));
-  return problems.length > 0 ? fail(problems) : ok({ parts: parts.flatMap((part) => (part.ok ? [part.value] : [])) });
+  return problems.length > 0
+    ? fail(problems)
+    : ok({ parts: parts.flatMap((part) => (part.ok ? [part.value] : [])) });
 }
 
 /** The paths in a template. */
@@ -53,7 +55,11 @@ export function templatePaths(template: Template): readonly TemplatePath[] {
 }
 
 /** Puts values in. No JavaScript is generated or run; the error says what is not known. */
-export function renderTemplate(template: Template, values: Values, endpoint: Endpoint): Result<Value, string> {
+export function renderTemplate(
+  template: Template,
+  values: Values,
+  endpoint: Endpoint,
+): Result<Value, string> {
   const rendered: Value[] = [];
   for (const part of template.parts) {
     const value = typeof part === 'string' ? ok(part) : lookUp(part, values, endpoint);
@@ -91,7 +97,10 @@ function unknownEndpoint(name: string): string {
     : `The endpoint's ${name} is not known.`;
 }
 
-function readStatement(text: string, statement: hbs.AST.Statement): Result<string | TemplatePath, TextProblem> {
+function readStatement(
+  text: string,
+  statement: hbs.AST.Statement,
+): Result<string | TemplatePath, TextProblem> {
   const start = offset(text, statement.loc.start);
   const end = offset(text, statement.loc.end);
   if (statement.type === 'ContentStatement') {
@@ -119,7 +128,7 @@ function isPlainPath(statement: hbs.AST.Statement): boolean {
 /** Handlebars gives no usable place for a syntax error: each `{{ … }}` is tried alone to find it. */
 function brokenParts(text: string): TextProblem[] {
   const found: TextProblem[] = [];
-  for (let start = text.indexOf('{{'); start !== -1; ) {
+  for (let start = text.indexOf('{{'); start !== -1;) {
     const close = text.indexOf('}}', start);
     const end = close === -1 ? text.length : text[close + 2] === '}' ? close + 3 : close + 2;
     if (!parses(text.slice(start, end))) {

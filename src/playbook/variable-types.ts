@@ -25,7 +25,9 @@ export function readValue(text: string, { type, values }: ValueType): Result<Val
       return port.ok ? port : fail(`${port.error}.`);
     }
     case 'boolean':
-      return text === 'true' || text === 'false' ? ok(text === 'true') : fail(`«${text}» is neither true nor false.`);
+      return text === 'true' || text === 'false'
+        ? ok(text === 'true')
+        : fail(`«${text}» is neither true nor false.`);
     case 'integer':
       return readInteger(text);
     case 'choice':
@@ -46,7 +48,9 @@ export function readDefault(value: Value, type: ValueType): Result<Value, string
   if (typeof value === (numeric ? 'number' : 'boolean') && (numeric || type.type === 'boolean')) {
     return readValue(String(value), type);
   }
-  return fail(`A variable of type ${type.type} cannot have the value ${String(value)}. If it is text, put it in quotes.`);
+  return fail(
+    `A variable of type ${type.type} cannot have the value ${String(value)}. If it is text, put it in quotes.`,
+  );
 }
 
 function readText(text: string, type: VariableType): Result<string, string> {
@@ -85,7 +89,9 @@ function readPath(text: string): Result<string, string> {
   if (!text.startsWith('/')) {
     return fail(`«${text}» is not an absolute path: it must begin with «/».`);
   }
-  return text.split('/').includes('..') ? fail(`«${text}» has «..» in it: write the path without.`) : ok(text);
+  return text.split('/').includes('..')
+    ? fail(`«${text}» has «..» in it: write the path without.`)
+    : ok(text);
 }
 
 function readAddress(text: string): Result<string, string> {
@@ -103,14 +109,23 @@ function readNetwork(text: string): Result<string, string> {
   const [addressPart = '', prefixPart, ...rest] = text.split('/');
   const address = parseAddress(addressPart);
   const bits = address?.kind() === 'ipv4' ? 32 : 128;
-  const prefix = prefixPart === undefined ? bits : /^\d{1,3}$/.test(prefixPart) ? Number(prefixPart) : Number.NaN;
+  const prefix =
+    prefixPart === undefined
+      ? bits
+      : /^\d{1,3}$/.test(prefixPart)
+        ? Number(prefixPart)
+        : Number.NaN;
   if (address === null || rest.length > 0 || !(prefix <= bits)) {
-    return fail(`«${text}» is neither «any» nor an address or network, as in 192.0.2.0/24 or 2001:db8::/32.`);
+    return fail(
+      `«${text}» is neither «any» nor an address or network, as in 192.0.2.0/24 or 2001:db8::/32.`,
+    );
   }
   const network = networkAddress(address, prefix);
   if (network !== addressText(address)) {
     const alone = `${addressText(address)}/${bits}`;
-    return fail(`«${text}» has bits set after /${prefix}. Write ${network}/${prefix} for the network, or ${alone} for the one address.`);
+    return fail(
+      `«${text}» has bits set after /${prefix}. Write ${network}/${prefix} for the network, or ${alone} for the one address.`,
+    );
   }
   return ok(`${network}/${prefix}`);
 }
@@ -130,7 +145,9 @@ function parseAddress(text: string): Address | null {
 }
 
 function networkAddress(address: Address, prefix: number): string {
-  const bytes = address.toByteArray().map((byte, index) => byte & (0xff << Math.max(0, 8 - Math.max(0, prefix - index * 8))));
+  const bytes = address
+    .toByteArray()
+    .map((byte, index) => byte & (0xff << Math.max(0, 8 - Math.max(0, prefix - index * 8))));
   return addressText(ipaddr.fromByteArray(bytes.map((byte) => byte & 0xff)));
 }
 

@@ -14,25 +14,37 @@ export type Given = Readonly<Record<string, string>>;
  * Shares out what `--var` gave: each playbook gets the variables that it declares. It is an error
  * only where no playbook has one. The answer is in the order of `playbooks`.
  */
-export function shareVariables(playbooks: readonly Playbook[], given: Given): Result<readonly Given[], Diagnostic[]> {
+export function shareVariables(
+  playbooks: readonly Playbook[],
+  given: Given,
+): Result<readonly Given[], Diagnostic[]> {
   const declared = new Set(playbooks.flatMap(({ vars }) => [...vars.keys()]));
   const unknown = Object.keys(given).filter((name) => !declared.has(name));
   if (unknown.length > 0) {
     return fail(unknown.map((name) => unknownGiven(name, declared)));
   }
   return ok(
-    playbooks.map(({ vars }) => Object.fromEntries(Object.entries(given).filter(([name]) => vars.has(name)))),
+    playbooks.map(({ vars }) =>
+      Object.fromEntries(Object.entries(given).filter(([name]) => vars.has(name))),
+    ),
   );
 }
 
 /** Gives every variable of a playbook its value, checked by type. All problems are found at once. */
-export function bindVariables(playbook: Playbook, given: Given, endpoint: Endpoint): Result<Values, Diagnostic[]> {
+export function bindVariables(
+  playbook: Playbook,
+  given: Given,
+  endpoint: Endpoint,
+): Result<Values, Diagnostic[]> {
   const values = new Map<string, Value>();
   const names = new Set(playbook.vars.keys());
-  const problems = Object.keys(given).flatMap((name) => (names.has(name) ? [] : [unknownGiven(name, names)]));
+  const problems = Object.keys(given).flatMap((name) =>
+    names.has(name) ? [] : [unknownGiven(name, names)],
+  );
   for (const variable of playbook.vars.values()) {
     const text = Object.hasOwn(given, variable.name) ? given[variable.name] : undefined;
-    const value = text === undefined ? bindDefault(playbook, variable, endpoint) : bindGiven(variable, text);
+    const value =
+      text === undefined ? bindDefault(playbook, variable, endpoint) : bindGiven(variable, text);
     if (value.ok) {
       values.set(variable.name, value.value);
     } else {
@@ -46,10 +58,19 @@ function bindGiven(variable: Variable, text: string): Result<Value, Diagnostic> 
   const value = readValue(text, variable);
   return value.ok
     ? value
-    : fail(problem({ code: 'invalid-variable', summary: 'Invalid variable', detail: value.error }, flag(variable.name)));
+    : fail(
+        problem(
+          { code: 'invalid-variable', summary: 'Invalid variable', detail: value.error },
+          flag(variable.name),
+        ),
+      );
 }
 
-function bindDefault(playbook: Playbook, variable: Variable, endpoint: Endpoint): Result<Value, Diagnostic> {
+function bindDefault(
+  playbook: Playbook,
+  variable: Variable,
+  endpoint: Endpoint,
+): Result<Value, Diagnostic> {
   if (variable.default === null) {
     return fail(missing(playbook, variable));
   }
@@ -61,7 +82,9 @@ function bindDefault(playbook: Playbook, variable: Variable, endpoint: Endpoint)
   const detail = `The default of «${variable.name}» does not fit. ${value.error}`;
   const hint = `To give another value, add:\n    --var ${variable.name}=${placeholder(variable)}`;
   const location = playbook.source.at(['vars', variable.name, 'default']);
-  return fail(problem({ code: 'invalid-variable', summary: 'Invalid default', detail, hint }, location));
+  return fail(
+    problem({ code: 'invalid-variable', summary: 'Invalid default', detail, hint }, location),
+  );
 }
 
 function renderDefault(value: Value, endpoint: Endpoint): Result<Value, string> {
@@ -72,7 +95,10 @@ function renderDefault(value: Value, endpoint: Endpoint): Result<Value, string> 
 function missing(playbook: Playbook, variable: Variable): Diagnostic {
   const detail = `The playbook «${playbook.name}» needs the variable «${variable.name}»: ${variable.summary}.`;
   const hint = `To give it, add:\n    --var ${variable.name}=${placeholder(variable)}`;
-  return problem({ code: 'missing-variable', summary: 'Missing variable', detail, hint }, flag(variable.name));
+  return problem(
+    { code: 'missing-variable', summary: 'Missing variable', detail, hint },
+    flag(variable.name),
+  );
 }
 
 function placeholder({ type, values }: Variable): string {
@@ -80,7 +106,8 @@ function placeholder({ type, values }: Variable): string {
 }
 
 function unknownGiven(name: string, known: ReadonlySet<string>): Diagnostic {
-  const list = known.size === 0 ? 'There are no variables.' : `The variables are ${listNames(known)}.`;
+  const list =
+    known.size === 0 ? 'There are no variables.' : `The variables are ${listNames(known)}.`;
   const detail = `No playbook here has a variable «${name}».${didYouMean(name, known)} ${list}`;
   return problem({ code: 'unknown-variable', summary: 'Unknown variable', detail }, flag(name));
 }

@@ -11,7 +11,8 @@ const maxDepth = 32;
 const maxItems = 1000;
 
 // Not needed in any playbook, and able to make a text look other than it is (CVE-2021-42574).
-const hidden = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|\r(?!\n)/gu;
+const hidden =
+  /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|\r(?!\n)/gu;
 
 /** A text that was read as YAML: plain data and a way back to the lines. */
 export interface YamlText {
@@ -44,7 +45,12 @@ export function readYaml(rawText: string, file: string): Result<YamlText, Diagno
 }
 
 function compose(reading: Reading, tokens: CST.Token[]): Result<YamlText, Diagnostic[]> {
-  const composer = new Composer({ stringKeys: true, merge: false, resolveKnownTags: false, logLevel: 'silent' });
+  const composer = new Composer({
+    stringKeys: true,
+    merge: false,
+    resolveKnownTags: false,
+    logLevel: 'silent',
+  });
   const documents = [...composer.compose(tokens, true, reading.text.length)];
   const document = documents[0] as Document;
   const fatal = [
@@ -76,22 +82,39 @@ function findHidden(reading: Reading): Diagnostic[] {
   return [...reading.text.matchAll(hidden)].slice(0, 10).map((match) => {
     const code = (match[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
     const detail = `The character U+${code} is not visible, or changes how the line looks. Remove it.`;
-    return at(reading, [match.index, match.index + 1], { code: 'hidden-character', summary: 'Hidden character', detail });
+    return at(reading, [match.index, match.index + 1], {
+      code: 'hidden-character',
+      summary: 'Hidden character',
+      detail,
+    });
   });
 }
 
 /** Walks without recursion: the composer recurses, and running out of stack there ends the process. */
 function findDepth(reading: Reading, tokens: readonly CST.Token[]): Diagnostic[] {
-  const waiting: { readonly token: CST.Token; readonly depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));
+  const waiting: { readonly token: CST.Token; readonly depth: number }[] = tokens.map((token) => ({
+    token,
+    depth: 0,
+  }));
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { token, depth } = next;
     const items = 'items' in token ? token.items : [];
     if (depth > maxDepth || items.length > maxItems) {
       const detail = `At most ${maxDepth} levels and ${maxItems} entries are read.`;
-      return [at(reading, [token.offset, token.offset + 1], { code: 'too-large', summary: 'Too deep or too long', detail })];
+      return [
+        at(reading, [token.offset, token.offset + 1], {
+          code: 'too-large',
+          summary: 'Too deep or too long',
+          detail,
+        }),
+      ];
     }
     for (const item of items) {
-      waiting.push(...[item.key, item.value].flatMap((child) => (child ? [{ token: child, depth: depth + 1 }] : [])));
+      waiting.push(
+        ...[item.key, item.value].flatMap((child) =>
+          child ? [{ token: child, depth: depth + 1 }] : [],
+        ),
+      );
     }
     if (token.type === 'document' && token.value) {
       waiting.push({ token: token.value, depth: depth + 1 });
@@ -101,9 +124,14 @@ function findDepth(reading: Reading, tokens: readonly CST.Token[]): Diagnostic[]
 }
 
 function secondDocument(reading: Reading, document: Document): Diagnostic {
-  const detail = 'A playbook is one YAML document; a second one begins here. Put it into a file of its own.';
+  const detail =
+    'A playbook is one YAML document; a second one begins here. Put it into a file of its own.';
   const start = document.contents?.range?.[0] ?? document.range?.[0] ?? 0;
-  return at(reading, [start, start + 1], { code: 'several-documents', summary: 'More than one document', detail });
+  return at(reading, [start, start + 1], {
+    code: 'several-documents',
+    summary: 'More than one document',
+    detail,
+  });
 }
 
 function directives(reading: Reading, document: Document): Diagnostic[] {
@@ -111,27 +139,40 @@ function directives(reading: Reading, document: Document): Diagnostic[] {
   if (start === -1 || !(document.directives?.yaml.explicit || start === 0)) {
     return [];
   }
-  const detail = 'Playbooks are YAML 1.2 without directives: a directive could change what «yes» or «010» means.';
+  const detail =
+    'Playbooks are YAML 1.2 without directives: a directive could change what «yes» or «010» means.';
   const end = `${reading.text}\n`.indexOf('\n', start);
   return [at(reading, [start, end], { code: 'yaml-directive', summary: 'YAML directive', detail })];
 }
 
 function syntaxErrors(reading: Reading, document: Document): Diagnostic[] {
-  const found = [...document.errors, ...document.warnings].filter(({ code }) => code !== 'DUPLICATE_KEY');
-  return found.slice(0, 20).map(({ message, pos }) =>
-    at(reading, pos, { code: 'yaml-syntax', summary: 'Invalid YAML', detail: sentence(message) }),
+  const found = [...document.errors, ...document.warnings].filter(
+    ({ code }) => code !== 'DUPLICATE_KEY',
   );
+  return found
+    .slice(0, 20)
+    .map(({ message, pos }) =>
+      at(reading, pos, { code: 'yaml-syntax', summary: 'Invalid YAML', detail: sentence(message) }),
+    );
 }
 
 function duplicateKeys(reading: Reading, document: Document): Diagnostic[] {
   const found: Diagnostic[] = [];
-  const starts = new Set(document.errors.filter(({ code }) => code === 'DUPLICATE_KEY').map(({ pos }) => pos[0]));
+  const starts = new Set(
+    document.errors.filter(({ code }) => code === 'DUPLICATE_KEY').map(({ pos }) => pos[0]),
+  );
   visit(document, {
     Pair(_, pair) {
       const range = (pair.key as Node | null)?.range;
       if (range && starts.has(range[0])) {
         const detail = `The key «${reading.text.slice(range[0], range[1])}» is given twice here; only one of them would count.`;
-        found.push(at(reading, [range[0], range[1]], { code: 'duplicate-key', summary: 'Key given twice', detail }));
+        found.push(
+          at(reading, [range[0], range[1]], {
+            code: 'duplicate-key',
+            summary: 'Key given twice',
+            detail,
+          }),
+        );
       }
     },
   });
@@ -142,9 +183,12 @@ function aliases(reading: Reading, document: Document): Diagnostic[] {
   const found: Diagnostic[] = [];
   visit(document, {
     Alias(_, { range }) {
-      const detail = 'Playbooks have no anchors and aliases: write the value where it is used, or make it a variable.';
+      const detail =
+        'Playbooks have no anchors and aliases: write the value where it is used, or make it a variable.';
       if (range && found.length < 10) {
-        found.push(at(reading, [range[0], range[1]], { code: 'yaml-alias', summary: 'YAML alias', detail }));
+        found.push(
+          at(reading, [range[0], range[1]], { code: 'yaml-alias', summary: 'YAML alias', detail }),
+        );
       }
     },
   });

@@ -7,7 +7,10 @@ export function allowedKeys(schema: z.core.$ZodType, path: Path = []): readonly 
 }
 
 function descend(schemas: readonly z.core.$ZodType[], path: Path): readonly z.core.$ZodType[] {
-  return path.reduce<readonly z.core.$ZodType[]>((level, segment) => level.flatMap((each) => child(each, segment)), schemas);
+  return path.reduce<readonly z.core.$ZodType[]>(
+    (level, segment) => level.flatMap((each) => child(each, segment)),
+    schemas,
+  );
 }
 
 function child(schema: z.core.$ZodType, segment: PropertyKey): readonly z.core.$ZodType[] {

@@ -37,7 +37,10 @@ export class JournalReader {
     if (at < 0) {
       return [];
     }
-    const [type = '', ...rest] = line.slice(at + this.#token.length + 1).trimEnd().split(' ');
+    const [type = '', ...rest] = line
+      .slice(at + this.#token.length + 1)
+      .trimEnd()
+      .split(' ');
     const record = toRecord(type, rest);
     return record === null ? [] : [record];
   }
@@ -59,7 +62,9 @@ function toRecord(type: string, words: readonly string[]): JournalRecord | null 
     case 'refuse':
       return { type, code: words[0] ?? '', text: cleanLine(words.slice(1).join(' ')) };
     case 'end': {
-      const how = (['applied', 'reverted', 'stuck', 'refused'] as const).find((word) => word === words[0]);
+      const how = (['applied', 'reverted', 'stuck', 'refused'] as const).find(
+        (word) => word === words[0],
+      );
       return how === undefined ? null : { type, how };
     }
     default:

@@ -52,10 +52,15 @@ export function compileObservation(requests: readonly FactRequest[], token: stri
       }),
     ),
   );
-  const jobText = jobs.map((job, index) => `j${index}() {\n${job.map((id) => `part ${id}`).join('\n')}\n:\n}`);
+  const jobText = jobs.map(
+    (job, index) => `j${index}() {\n${job.map((id) => `part ${id}`).join('\n')}\n:\n}`,
+  );
   const body = `T=${token}\n${parallel(jobs.length)}\necho; line "$T done"`;
   return {
-    program: wrapProgram([environment, commonFunctions, observeFunctions, ...functions, ...jobText].join('\n'), body),
+    program: wrapProgram(
+      [environment, commonFunctions, observeFunctions, ...functions, ...jobText].join('\n'),
+      body,
+    ),
     parts,
   };
 }

@@ -68,11 +68,17 @@ export class RecordReader {
     if (this.#tooMuch) {
       return 'too-much';
     }
-    return this.#started ? parseFrames(Buffer.concat(this.#chunks), this.#token, this.#count) : 'cut-off';
+    return this.#started
+      ? parseFrames(Buffer.concat(this.#chunks), this.#token, this.#count)
+      : 'cut-off';
   }
 }
 
-function parseFrames(stream: Buffer, first: Buffer, count: number): ReadonlyMap<number, Part> | StreamProblem {
+function parseFrames(
+  stream: Buffer,
+  first: Buffer,
+  count: number,
+): ReadonlyMap<number, Part> | StreamProblem {
   const token = first.toString('latin1').split(' ')[0] ?? '';
   const parts = new Map<number, Part>();
   let at = 0;
@@ -88,11 +94,18 @@ function parseFrames(stream: Buffer, first: Buffer, count: number): ReadonlyMap<
     if ([stream.subarray(at, begin.start), output, errors].some((piece) => piece.includes(token))) {
       return 'forged';
     }
-    parts.set(number, toPart(begin.crlf ? withoutCarriageReturns(output) : output, status.rest, errors));
+    parts.set(
+      number,
+      toPart(begin.crlf ? withoutCarriageReturns(output) : output, status.rest, errors),
+    );
     at = end.after;
   }
   const done = frame(stream, `${token} done`, at);
-  return done === null ? 'cut-off' : stream.subarray(at, done.start).includes(token) ? 'forged' : parts;
+  return done === null
+    ? 'cut-off'
+    : stream.subarray(at, done.start).includes(token)
+      ? 'forged'
+      : parts;
 }
 
 interface Frame {
@@ -106,10 +119,16 @@ interface Frame {
 // A frame is a whole line; the newline before it belongs to the frame, not to the output. A terminal
 // on the way may have turned the newlines into CR LF.
 function frame(stream: Buffer, line: string, from: number): Frame | null {
-  for (let at = stream.indexOf(line, from, 'latin1'); at >= 0; at = stream.indexOf(line, at + 1, 'latin1')) {
+  for (
+    let at = stream.indexOf(line, from, 'latin1');
+    at >= 0;
+    at = stream.indexOf(line, at + 1, 'latin1')
+  ) {
     const end = stream.indexOf(10, at);
     const crlf = end > at && stream[end - 1] === 13;
-    const rest = stream.subarray(at + line.length, Math.max(end - (crlf ? 1 : 0), at)).toString('latin1');
+    const rest = stream
+      .subarray(at + line.length, Math.max(end - (crlf ? 1 : 0), at))
+      .toString('latin1');
     if (end >= 0 && (line.endsWith(' ') || rest === '')) {
       const newline = at > from && stream[at - 1] === 10 ? 1 : 0;
       const carriage = crlf && newline === 1 && at - 1 > from && stream[at - 2] === 13 ? 1 : 0;

@@ -161,7 +161,10 @@ function compileApplier(input: StageInput): string {
 }
 
 function changeFunctions(change: Change, number: number): string[] {
-  const content = change.action.type === 'write' ? [`content_${number}() {\n${printBytes(change.action.content)}\n}`] : [];
+  const content =
+    change.action.type === 'write'
+      ? [`content_${number}() {\n${printBytes(change.action.content)}\n}`]
+      : [];
   return [
     ...content,
     `do_${number}() {\n${actionText(change.action, number)}\n}`,
@@ -215,7 +218,9 @@ function snapshotUndo(action: Action, number: number): string {
   if (action.type === 'write') {
     return `unwrite_file ${writeArguments(action, number)}`;
   }
-  return action.type === 'host-key' ? quoteArgv(['unmake_host_key', action.path, action.aside ?? '']) : ':';
+  return action.type === 'host-key'
+    ? quoteArgv(['unmake_host_key', action.path, action.aside ?? ''])
+    : ':';
 }
 
 function writeArguments(action: Extract<Action, { type: 'write' }>, number: number): string {

@@ -29,7 +29,9 @@ export function listrView(write: Write, paint: Paint): View {
         queue = open.shown;
         return;
       case 'phase-done':
-        return open === null ? print(`${paint.green('✔')} ${event.phase}: ${cleanLine(event.detail)}\n`) : close(`${event.phase}: ${cleanLine(event.detail)}`, false);
+        return open === null
+          ? print(`${paint.green('✔')} ${event.phase}: ${cleanLine(event.detail)}\n`)
+          : close(`${event.phase}: ${cleanLine(event.detail)}`, false);
       case 'phase-failed':
         return close(`${event.phase}: ${cleanLine(event.failure.what)}`, true);
       case 'plan':
@@ -67,7 +69,11 @@ function startPhase(title: string, before: Promise<void>): OpenPhase {
         },
       },
     ],
-    { exitOnError: false, rendererOptions: { collapseErrors: true, showErrorMessage: false }, registerSignalListeners: false },
+    {
+      exitOnError: false,
+      rendererOptions: { collapseErrors: true, showErrorMessage: false },
+      registerSignalListeners: false,
+    },
   );
   return {
     say: (output) => {

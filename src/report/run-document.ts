@@ -31,7 +31,11 @@ function hostDocument(host: HostResult): object {
 }
 
 function stageDocument(stage: StageResult): object {
-  return { steps: stage.steps.map(stepDocument), guard: null, checks: stage.checks.map((check) => ({ ...check, detail: cleanText(check.detail) })) };
+  return {
+    steps: stage.steps.map(stepDocument),
+    guard: null,
+    checks: stage.checks.map((check) => ({ ...check, detail: cleanText(check.detail) })),
+  };
 }
 
 function stepDocument(step: PlannedStep): object {
@@ -54,5 +58,11 @@ function stepDocument(step: PlannedStep): object {
 function failureDocument(failure: Failure | null): object | null {
   return failure === null
     ? null
-    : { code: failure.code, what: cleanText(failure.what), why: cleanText(failure.why), access: cleanText(failure.access), todo: cleanText(failure.todo) };
+    : {
+        code: failure.code,
+        what: cleanText(failure.what),
+        why: cleanText(failure.why),
+        access: cleanText(failure.access),
+        todo: cleanText(failure.todo),
+      };
 }

@@ -6,18 +6,32 @@ import type { HostResult } from '../run/result.ts';
 import type { Paint } from './paint.ts';
 
 /** The plan as people read it: each step with its reason, then each change with its diff. */
-export function planText(steps: readonly StepSummary[], later: readonly LaterSummary[], paint: Paint): string {
+export function planText(
+  steps: readonly StepSummary[],
+  later: readonly LaterSummary[],
+  paint: Paint,
+): string {
   const names = steps.map((step) => `${step.playbook}/${step.id}`);
   const width = Math.max(...names.map((name) => name.length), 0);
   const lines = steps.map((step, index) => {
-    const word = { none: paint.dim('unchanged'), change: paint.yellow('change   '), skipped: paint.dim('skipped  '), blocked: paint.red('blocked  ') }[step.action];
+    const word = {
+      none: paint.dim('unchanged'),
+      change: paint.yellow('change   '),
+      skipped: paint.dim('skipped  '),
+      blocked: paint.red('blocked  '),
+    }[step.action];
     return `  ${(names[index] ?? '').padEnd(width)}  ${word}  ${cleanLine(step.reason)}`;
   });
-  const waiting = later.map(({ playbook, id, after }) => `  ${`${playbook}/${id}`.padEnd(width)}  ${paint.dim('later    ')}  decided after step ${after}`);
-  const diffs = steps.flatMap(({ changes }) => changes).map((change, index) => {
-    const risk = change.risk === 'none' ? '' : paint.dim(` (touches ${change.risk})`);
-    return `\n${paint.bold(`${index + 1}. ${cleanLine(change.summary)}`)}${risk}\n${indent(paintDiff(changeDiff(change), paint))}`;
-  });
+  const waiting = later.map(
+    ({ playbook, id, after }) =>
+      `  ${`${playbook}/${id}`.padEnd(width)}  ${paint.dim('later    ')}  decided after step ${after}`,
+  );
+  const diffs = steps
+    .flatMap(({ changes }) => changes)
+    .map((change, index) => {
+      const risk = change.risk === 'none' ? '' : paint.dim(` (touches ${change.risk})`);
+      return `\n${paint.bold(`${index + 1}. ${cleanLine(change.summary)}`)}${risk}\n${indent(paintDiff(changeDiff(change), paint))}`;
+    });
   return [...lines, ...waiting, ...diffs].join('\n');
 }
 
@@ -25,7 +39,15 @@ function paintDiff(diff: string, paint: Paint): string {
   return diff
     .trimEnd()
     .split('\n')
-    .map((line) => (line.startsWith('+') ? paint.green(line) : line.startsWith('-') ? paint.red(line) : line.startsWith('@@') ? paint.cyan(line) : line))
+    .map((line) =>
+      line.startsWith('+')
+        ? paint.green(line)
+        : line.startsWith('-')
+          ? paint.red(line)
+          : line.startsWith('@@')
+            ? paint.cyan(line)
+            : line,
+    )
     .join('\n');
 }
 
@@ -64,10 +86,15 @@ const outcomes: Readonly<Record<HostResult['outcome'], string>> = {
 export function resultText(result: HostResult, paint: Paint): string {
   const good = result.failure === null;
   const mark = good ? paint.green('✔') : paint.red('✖');
-  const proven = result.proof === null ? '' : `, proof: ${result.proof.level}${result.proof.before === null ? '' : ` (before: ${result.proof.before})`}`;
+  const proven =
+    result.proof === null
+      ? ''
+      : `, proof: ${result.proof.level}${result.proof.before === null ? '' : ` (before: ${result.proof.before})`}`;
   const verdict = `${mark} ${paint.bold(result.host)}: ${outcomes[result.outcome]}${proven}`;
   const notices = result.notices.map((notice) => `  ${cleanText(notice).replaceAll('\n', '\n  ')}`);
-  const links = result.links.filter(({ state }) => state !== 'ok').map(({ layer, state, by }) => paint.dim(`  ${layer} is ${state}: ${cleanLine(by)}`));
+  const links = result.links
+    .filter(({ state }) => state !== 'ok')
+    .map(({ layer, state, by }) => paint.dim(`  ${layer} is ${state}: ${cleanLine(by)}`));
   const failure = result.failure === null ? [] : [failureText(result.failure, paint)];
   return [...links, ...notices, ...failure, verdict].join('\n');
 }

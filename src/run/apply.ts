@@ -11,7 +11,10 @@ import type { Outcome } from './result.ts';
 /** How a stage ended. */
 export interface ApplyResult {
   /** `changed`, or what became of it. */
-  readonly outcome: Extract<Outcome, 'changed' | 'reverted' | 'failed' | 'unknown' | 'stuck' | 'locked'>;
+  readonly outcome: Extract<
+    Outcome,
+    'changed' | 'reverted' | 'failed' | 'unknown' | 'stuck' | 'locked'
+  >;
   readonly failure: Failure | null;
 }
 
@@ -55,7 +58,12 @@ function report(record: JournalRecord, changes: readonly Change[], emit: Emit): 
   }
 }
 
-function conclude(records: readonly JournalRecord[], stage: { runId: string; changes: readonly Change[] }, said: string, lost: boolean): ApplyResult {
+function conclude(
+  records: readonly JournalRecord[],
+  stage: { runId: string; changes: readonly Change[] },
+  said: string,
+  lost: boolean,
+): ApplyResult {
   const end = records.find((record) => record.type === 'end');
   const refusal = records.find((record) => record.type === 'refuse');
   if (end?.how === 'applied') {
@@ -79,16 +87,27 @@ function refused(code: string, text: string): ApplyResult {
     what: locked ? 'Another run is at work on this host.' : 'The run could not start on the host.',
     why: text,
     access: nothingChanged,
-    todo: locked ? 'Wait until it is done, then run the same command again.' : `Make room and look at ${stateFolder}, then run the same command again.`,
+    todo: locked
+      ? 'Wait until it is done, then run the same command again.'
+      : `Make room and look at ${stateFolder}, then run the same command again.`,
   };
   return { outcome: locked ? 'locked' : 'failed', failure };
 }
 
-function failedChange(records: readonly JournalRecord[], stage: { runId: string; changes: readonly Change[] }, reverted: boolean): ApplyResult {
+function failedChange(
+  records: readonly JournalRecord[],
+  stage: { runId: string; changes: readonly Change[] },
+  reverted: boolean,
+): ApplyResult {
   const failed = records.find((record) => record.type === 'failed');
   const change = stage.changes[(failed?.number ?? 0) - 1];
-  const said = records.flatMap((record) => (record.type === 'output' ? [record.text] : [])).at(reverted ? -1 : 0) ?? '';
-  const stuck = records.flatMap((record) => (record.type === 'undo-failed' ? [stage.changes[record.number - 1]?.summary ?? ''] : []));
+  const said =
+    records
+      .flatMap((record) => (record.type === 'output' ? [record.text] : []))
+      .at(reverted ? -1 : 0) ?? '';
+  const stuck = records.flatMap((record) =>
+    record.type === 'undo-failed' ? [stage.changes[record.number - 1]?.summary ?? ''] : [],
+  );
   return {
     outcome: reverted ? 'reverted' : 'stuck',
     failure: {
@@ -98,7 +117,9 @@ function failedChange(records: readonly JournalRecord[], stage: { runId: string;
       access: reverted
         ? 'Everything done before it was taken back: the host is as it was.'
         : `Not everything could be taken back: ${stuck.join('; ')}. Do not close the session you have.`,
-      todo: reverted ? 'Mend what is named above, then run the same command again.' : `Look at ${stateFolder}/${stage.runId}/journal on the host.`,
+      todo: reverted
+        ? 'Mend what is named above, then run the same command again.'
+        : `Look at ${stateFolder}/${stage.runId}/journal on the host.`,
     },
   };
 }
@@ -108,7 +129,9 @@ function unknownEnd(runId: string, said: string, started: boolean): ApplyResult 
     outcome: started ? 'unknown' : 'failed',
     failure: {
       code: 'contact-lost',
-      what: started ? 'Contact was lost while the changes were being made.' : 'The program did not start on the host.',
+      what: started
+        ? 'Contact was lost while the changes were being made.'
+        : 'The program did not start on the host.',
       why: cleanLine(said) || 'the host gave no reason',
       access: started
         ? 'The changes go on without this connection: they end complete, or taken back after a failure.'

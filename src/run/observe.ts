@@ -14,7 +14,11 @@ const idleMs = 90_000;
 const limitMs = 300_000;
 
 /** Gathers facts by one read-only program. An error means that nothing is known. */
-export async function observe(session: Session, requests: readonly FactRequest[], signal: AbortSignal): Promise<Result<FactSet, Failure>> {
+export async function observe(
+  session: Session,
+  requests: readonly FactRequest[],
+  signal: AbortSignal,
+): Promise<Result<FactSet, Failure>> {
   const token = randomBytes(16).toString('hex');
   const observation = compileObservation(requests, token);
   const reader = new RecordReader(token, observation.parts.length);
@@ -36,14 +40,20 @@ export async function observe(session: Session, requests: readonly FactRequest[]
     : ok(new FactSet(readFacts(requests, observation, parts)));
 }
 
-function readFacts(requests: readonly FactRequest[], observation: Observation, parts: ReadonlyMap<number, Part>): Map<string, Observed<unknown>> {
+function readFacts(
+  requests: readonly FactRequest[],
+  observation: Observation,
+  parts: ReadonlyMap<number, Part>,
+): Map<string, Observed<unknown>> {
   const byKey = new Map<string, Map<string, Part>>();
   for (const [number, address] of observation.parts.entries()) {
     const part = parts.get(number);
     const own = byKey.get(address.key) ?? new Map<string, Part>();
     byKey.set(address.key, part === undefined ? own : own.set(address.part, part));
   }
-  return new Map(requests.map((request) => [request.key, request.parse(byKey.get(request.key) ?? new Map())]));
+  return new Map(
+    requests.map((request) => [request.key, request.parse(byKey.get(request.key) ?? new Map())]),
+  );
 }
 
 function streamFailure(problem: StreamProblem, exit: Exit, session: Session): Failure {
@@ -71,5 +81,9 @@ function streamFailure(problem: StreamProblem, exit: Exit, session: Session): Fa
 }
 
 function describeExit(exit: Exit): string {
-  return exit.type === 'code' ? `exit status ${exit.code}` : exit.type === 'signal' ? `signal ${exit.name}` : 'lost';
+  return exit.type === 'code'
+    ? `exit status ${exit.code}`
+    : exit.type === 'signal'
+      ? `signal ${exit.name}`
+      : 'lost';
 }

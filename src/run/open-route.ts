@@ -10,13 +10,21 @@ export interface OpenRoute {
 }
 
 /** Tries the routes in the order given; the first that opens is taken. */
-export async function openRoute(routes: readonly Route[], emit: Emit, signal: AbortSignal): Promise<Result<OpenRoute, Failure>> {
+export async function openRoute(
+  routes: readonly Route[],
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<Result<OpenRoute, Failure>> {
   const failures: { route: Route; failure: Failure }[] = [];
   for (const route of routes) {
     emit({ type: 'phase', phase: 'connect', detail: route.description });
     const session = await route.open(signal);
     if (session.ok) {
-      const root = { root: 'as root', sudo: 'root by sudo', 'sudo-password': 'root by sudo with a password' }[session.value.elevation];
+      const root = {
+        root: 'as root',
+        sudo: 'root by sudo',
+        'sudo-password': 'root by sudo with a password',
+      }[session.value.elevation];
       emit({ type: 'phase-done', phase: 'connect', detail: `${route.description} (${root})` });
       return ok({ route, session: session.value });
     }
@@ -35,11 +43,16 @@ function joinFailures(failures: readonly { route: Route; failure: Failure }[]): 
     return last.failure;
   }
   // A refused key or password needs a person more than a closed door does.
-  const worst = failures.find(({ failure }) => failure.code.startsWith('host-key') || failure.code === 'auth-failed') ?? last;
+  const worst =
+    failures.find(
+      ({ failure }) => failure.code.startsWith('host-key') || failure.code === 'auth-failed',
+    ) ?? last;
   return {
     code: worst?.failure.code ?? 'internal',
     what: `None of the ${failures.length} routes opened.`,
-    why: failures.map(({ route, failure }) => `${route.description}: ${failure.what} ${failure.why}`).join('\n'),
+    why: failures
+      .map(({ route, failure }) => `${route.description}: ${failure.what} ${failure.why}`)
+      .join('\n'),
     access: nothingChanged,
     todo: worst?.failure.todo ?? '',
   };

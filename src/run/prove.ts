@@ -13,7 +13,12 @@ export interface Prober {
 }
 
 /** Time that the probe before a run waits for a host that answers nothing, in milliseconds. */
-const beforeTimeouts = { connectMs: 5000, handshakeMs: 10_000, authenticationMs: 20_000, keepaliveMs: 10_000 };
+const beforeTimeouts = {
+  connectMs: 5000,
+  handshakeMs: 10_000,
+  authenticationMs: 20_000,
+  keepaliveMs: 10_000,
+};
 
 // A service that was just started or reloaded may need a moment; more logins than this would look
 // like an attack to fail2ban and to PerSourcePenalties.

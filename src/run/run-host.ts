@@ -5,7 +5,13 @@ import type { Result } from '../core/result.ts';
 import type { FactSet } from '../facts/fact.ts';
 import { facts as namedFacts } from '../facts/index.ts';
 import type { HostKeys } from '../facts/host-keys.ts';
-import { compileStagePlan, queueSteps, requestsFor, type QueuedStep, type StagePlan } from '../plan/compile.ts';
+import {
+  compileStagePlan,
+  queueSteps,
+  requestsFor,
+  type QueuedStep,
+  type StagePlan,
+} from '../plan/compile.ts';
 import { stageChanges, type PlannedStep } from '../plan/plan.ts';
 import type { BoundPlaybook, Check } from '../playbook/playbook.ts';
 import type { HostKey } from '../route/known-hosts.ts';
@@ -45,7 +51,11 @@ export interface HostRun {
 export async function runHost(run: HostRun): Promise<HostResult> {
   const opened = await openRoute(run.routes, run.emit, run.signal);
   if (!opened.ok) {
-    return { ...blank(run), outcome: 'unreachable', failure: { ...opened.error, access: nothingChanged } };
+    return {
+      ...blank(run),
+      outcome: 'unreachable',
+      failure: { ...opened.error, access: nothingChanged },
+    };
   }
   const { route, session } = opened.value;
   const host = new HostRunner(run, route, session);
@@ -63,7 +73,17 @@ export async function runHost(run: HostRun): Promise<HostResult> {
 
 function blank(run: HostRun): HostResult {
   const host = run.endpoint.host;
-  return { host, route: null, routeDescription: null, outcome: 'failed', stages: [], proof: null, links: [], notices: [], failure: null };
+  return {
+    host,
+    route: null,
+    routeDescription: null,
+    outcome: 'failed',
+    stages: [],
+    proof: null,
+    links: [],
+    notices: [],
+    failure: null,
+  };
 }
 
 class HostRunner {
@@ -81,7 +101,10 @@ class HostRunner {
     this.#run = run;
     this.#session = session;
     this.#isEndpoint = run.isEndpoint(route);
-    this.#endpoint = { ...run.endpoint, from: run.clientAddress(route, session) ?? run.endpoint.from };
+    this.#endpoint = {
+      ...run.endpoint,
+      from: run.clientAddress(route, session) ?? run.endpoint.from,
+    };
     this.#result = { ...blank(run), route: session.kind, routeDescription: session.description };
   }
 
@@ -135,8 +158,16 @@ class HostRunner {
   async #observe(queue: readonly QueuedStep[], checks: readonly Check[]): Promise<FactSet> {
     const { emit, runId, signal } = this.#run;
     const context = { endpoint: this.#endpoint, runId };
-    const requests = [...requestsFor(queue, context), ...walkRequests(this.#endpoint), ...commandRequests(checks)];
-    emit({ type: 'phase', phase: 'observe', detail: `${new Set(requests.map(({ name }) => name)).size} facts by one read-only program` });
+    const requests = [
+      ...requestsFor(queue, context),
+      ...walkRequests(this.#endpoint),
+      ...commandRequests(checks),
+    ];
+    emit({
+      type: 'phase',
+      phase: 'observe',
+      detail: `${new Set(requests.map(({ name }) => name)).size} facts by one read-only program`,
+    });
     const facts = unwrap(await observe(this.#session, requests, signal));
     emit({ type: 'phase-done', phase: 'observe', detail: describeFrom(this.#endpoint) });
     return facts;
@@ -146,8 +177,20 @@ class HostRunner {
     const { emit, runId } = this.#run;
     const plan = compileStagePlan(queue, facts, { endpoint: this.#endpoint, runId });
     const count = plan.steps.flatMap(({ changes }) => changes).length;
-    emit({ type: 'phase-done', phase: 'plan', detail: count === 0 ? 'nothing to change' : `${count} ${count === 1 ? 'change' : 'changes'}` });
-    emit({ type: 'plan', steps: plan.steps, later: plan.later.map(({ step, playbook, after }) => ({ id: step.id, playbook: playbook.name, after })) });
+    emit({
+      type: 'phase-done',
+      phase: 'plan',
+      detail: count === 0 ? 'nothing to change' : `${count} ${count === 1 ? 'change' : 'changes'}`,
+    });
+    emit({
+      type: 'plan',
+      steps: plan.steps,
+      later: plan.later.map(({ step, playbook, after }) => ({
+        id: step.id,
+        playbook: playbook.name,
+        after,
+      })),
+    });
     const stop = plan.steps.find(({ action }) => action === 'blocked');
     if (stop !== undefined) {
       this.#stages.push({ steps: plan.steps, checks: [] });
@@ -158,7 +201,11 @@ class HostRunner {
 
   #dryRun(plan: StagePlan): HostResult {
     this.#stages.push({ steps: plan.steps, checks: [] });
-    this.#notices.push(...plan.later.map(({ step, after }) => `Step ${step.id} is decided after step ${after} was made.`));
+    this.#notices.push(
+      ...plan.later.map(
+        ({ step, after }) => `Step ${step.id} is decided after step ${after} was made.`,
+      ),
+    );
     const pending = plan.later.length > 0 || plan.steps.some(({ changes }) => changes.length > 0);
     return this.#done(pending ? 'would-change' : 'unchanged', { facts: plan.facts });
   }
@@ -174,7 +221,11 @@ class HostRunner {
     } else if (this.#run.prober !== null) {
       this.#run.emit({ type: 'phase', phase: 'probe', detail: 'how far a login comes now' });
       this.#before = await this.#run.prober.before(this.#run.signal);
-      this.#run.emit({ type: 'phase-done', phase: 'probe', detail: `before the changes a login comes to: ${this.#before}` });
+      this.#run.emit({
+        type: 'phase-done',
+        phase: 'probe',
+        detail: `before the changes a login comes to: ${this.#before}`,
+      });
     }
   }
 
@@ -185,7 +236,11 @@ class HostRunner {
     }
     const { emit, runId, signal } = this.#run;
     const stageId = this.#stages.length === 0 ? runId : `${runId}-${this.#stages.length + 1}`;
-    emit({ type: 'phase', phase: 'apply', detail: `${changes.length} ${changes.length === 1 ? 'change' : 'changes'} by one program` });
+    emit({
+      type: 'phase',
+      phase: 'apply',
+      detail: `${changes.length} ${changes.length === 1 ? 'change' : 'changes'} by one program`,
+    });
     const applied = await applyStage(this.#session, { runId: stageId, changes }, emit, signal);
     if (applied.failure !== null) {
       emit({ type: 'phase-failed', phase: 'apply', failure: applied.failure });
@@ -193,18 +248,31 @@ class HostRunner {
       return this.#done(applied.outcome, { failure: applied.failure });
     }
     this.#changed = true;
-    emit({ type: 'phase-done', phase: 'apply', detail: `${changes.length} of ${changes.length} done` });
+    emit({
+      type: 'phase-done',
+      phase: 'apply',
+      detail: `${changes.length} of ${changes.length} done`,
+    });
     return null;
   }
 
-  async #check(queue: readonly QueuedStep[], later: readonly QueuedStep[], facts: FactSet, checks: readonly Check[]): Promise<CheckResult[]> {
+  async #check(
+    queue: readonly QueuedStep[],
+    later: readonly QueuedStep[],
+    facts: FactSet,
+    checks: readonly Check[],
+  ): Promise<CheckResult[]> {
     const { emit, runId } = this.#run;
     emit({ type: 'phase', phase: 'check', detail: 'the host is looked at again' });
     const done = queue.filter((one) => !later.some(({ step }) => step === one.step));
     const again = compileStagePlan(done, facts, { endpoint: this.#endpoint, runId });
     const results = checkStage(again.steps, checks, facts);
     const failed = results.filter(({ state }) => state === 'failed').length;
-    emit({ type: 'phase-done', phase: 'check', detail: failed === 0 ? 'every step holds' : `${failed} do not hold` });
+    emit({
+      type: 'phase-done',
+      phase: 'check',
+      detail: failed === 0 ? 'every step holds' : `${failed} do not hold`,
+    });
     return results;
   }
 
@@ -216,7 +284,9 @@ class HostRunner {
     emit({ type: 'phase', phase: 'prove', detail: `a fresh login as ${this.#endpoint.user}` });
     const proof = await prober.after(this.#newKeys(facts), signal);
     const wanted = checks.some(({ kind }) => kind === 'login') ? 'login' : proofWanted;
-    const failure = atLeast(proof.level, wanted) ? null : shutFailure(this.#endpoint, walkText(facts, this.#endpoint), proof.failure);
+    const failure = atLeast(proof.level, wanted)
+      ? null
+      : shutFailure(this.#endpoint, walkText(facts, this.#endpoint), proof.failure);
     if (failure === null) {
       emit({ type: 'phase-done', phase: 'prove', detail: `${proof.level}: ${proof.by}` });
     } else {
@@ -227,21 +297,30 @@ class HostRunner {
 
   /** The host keys that this run made, as the host shows them over the route that is verified. */
   #newKeys(facts: FactSet): HostKey[] {
-    const made = this.#stages.some(({ steps }) => steps.some(({ changes }) => changes.some(({ kind }) => kind === 'host-key')));
+    const made = this.#stages.some(({ steps }) =>
+      steps.some(({ changes }) => changes.some(({ kind }) => kind === 'host-key')),
+    );
     const keys = facts.byKey(namedFacts.get('host-keys')?.key ?? '');
     if (!made || keys?.known !== true) {
       return [];
     }
     const shown = (keys.value as HostKeys).keys.filter(({ publicKey }) => publicKey !== null);
-    this.#notices.push(...shown.map(({ path, fingerprint }) => `Host key ${path}: ${fingerprint ?? 'unknown'}`));
-    this.#notices.push(`Clients will see new host keys. known_hosts was not touched; to update it:\n    ssh-keygen -R ${this.#endpoint.host}`);
+    this.#notices.push(
+      ...shown.map(({ path, fingerprint }) => `Host key ${path}: ${fingerprint ?? 'unknown'}`),
+    );
+    this.#notices.push(
+      `Clients will see new host keys. known_hosts was not touched; to update it:\n    ssh-keygen -R ${this.#endpoint.host}`,
+    );
     return shown.map(({ publicKey }) => {
       const [type = '', base64 = ''] = (publicKey ?? '').split(' ');
       return { type, base64 };
     });
   }
 
-  #done(outcome: Outcome, more: { facts?: FactSet; proof?: Proof; failure?: Failure | null }): HostResult {
+  #done(
+    outcome: Outcome,
+    more: { facts?: FactSet; proof?: Proof; failure?: Failure | null },
+  ): HostResult {
     const { facts, proof, failure } = more;
     this.#result = {
       ...this.#result,

@@ -24,8 +24,15 @@ const maxBytes = 1024 * 1024;
  *
  * @throws Error with a sentence for the user where a named folder cannot be read.
  */
-export async function readPlaybooks(folders: readonly string[], environment: NodeJS.ProcessEnv): Promise<PlaybookFile[]> {
-  const own = join(environment['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'remedy', 'playbooks');
+export async function readPlaybooks(
+  folders: readonly string[],
+  environment: NodeJS.ProcessEnv,
+): Promise<PlaybookFile[]> {
+  const own = join(
+    environment['XDG_CONFIG_HOME'] || join(homedir(), '.config'),
+    'remedy',
+    'playbooks',
+  );
   const builtIn = await readFolder(builtInFolder, true, false);
   const user = await readFolder(own, false, false);
   const named = await Promise.all(folders.map((folder) => readFolder(folder, false, true)));
@@ -38,16 +45,26 @@ export async function readPlaybook(path: string, builtIn = false): Promise<Playb
   if (size > maxBytes) {
     throw new Error(`${path} is larger than ${maxBytes / 1024} KiB, so it is no playbook`);
   }
-  return { path: builtIn ? `playbooks/${basename(path)}` : path, text: await readFile(path, 'utf8'), builtIn };
+  return {
+    path: builtIn ? `playbooks/${basename(path)}` : path,
+    text: await readFile(path, 'utf8'),
+    builtIn,
+  };
 }
 
-async function readFolder(folder: string, builtIn: boolean, required: boolean): Promise<PlaybookFile[]> {
+async function readFolder(
+  folder: string,
+  builtIn: boolean,
+  required: boolean,
+): Promise<PlaybookFile[]> {
   let names: string[];
   try {
     names = await readdir(resolve(folder));
   } catch (error) {
     if (required) {
-      throw new Error(`the playbook folder ${folder} cannot be read: ${(error as Error).message}`, { cause: error });
+      throw new Error(`the playbook folder ${folder} cannot be read: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
     return [];
   }

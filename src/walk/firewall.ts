@@ -4,7 +4,15 @@ import type { Observed } from '../facts/fact.ts';
 import type { Iptables } from '../facts/iptables.ts';
 import type { Network } from '../facts/network.ts';
 import type { Nft } from '../facts/nft.ts';
-import { chainName, findChain, insertRule, type ChainRef, type Rule, type Ruleset, type Table } from '../facts/ruleset.ts';
+import {
+  chainName,
+  findChain,
+  insertRule,
+  type ChainRef,
+  type Rule,
+  type Ruleset,
+  type Table,
+} from '../facts/ruleset.ts';
 import type { Link } from './link.ts';
 import { traverse, type Block, type Passage } from './netfilter.ts';
 import type { Packet } from './packet.ts';
@@ -15,11 +23,17 @@ import type { Packet } from './packet.ts';
  */
 export function joinRulesets(iptables: Iptables, nft: Nft): Ruleset {
   const shown = iptables.ruleset.tables.filter(
-    (table) => table.tool !== 'iptables' || !iptables.incompatible.includes(`${table.family} ${table.name}`),
+    (table) =>
+      table.tool !== 'iptables' || !iptables.incompatible.includes(`${table.family} ${table.name}`),
   );
   const own = nft.ruleset.tables.map((table) => {
-    const twin = shown.find((other) => other.tool === 'iptables' && other.family === table.family && other.name === table.name);
-    const chains = table.chains.filter((chain) => !twin?.chains.some(({ name }) => name === chain.name));
+    const twin = shown.find(
+      (other) =>
+        other.tool === 'iptables' && other.family === table.family && other.name === table.name,
+    );
+    const chains = table.chains.filter(
+      (chain) => !twin?.chains.some(({ name }) => name === chain.name),
+    );
     return { ...table, chains };
   });
   return { tables: [...shown, ...own] };
@@ -72,7 +86,12 @@ export function clientPacket(endpoint: Endpoint, network: Network | null): Packe
   const family = addressFamily(endpoint.from?.address ?? '');
   return endpoint.from === null || family === null
     ? null
-    : { family, source: endpoint.from.address, port: endpoint.port, ...wayIn(endpoint, network, family) };
+    : {
+        family,
+        source: endpoint.from.address,
+        port: endpoint.port,
+        ...wayIn(endpoint, network, family),
+      };
 }
 
 function isInside(address: string, net: string): boolean {
@@ -83,37 +102,63 @@ function isInside(address: string, net: string): boolean {
 
 // The endpoint's address names the interface where the host has it; behind address translation the
 // way back to the client does.
-function wayIn(endpoint: Endpoint, network: Network | null, family: Family): { destination: string | null; interface: string | null } {
+function wayIn(
+  endpoint: Endpoint,
+  network: Network | null,
+  family: Family,
+): { destination: string | null; interface: string | null } {
   const own = network?.addresses.find(({ address }) => address === endpoint.address);
   const name = own?.interface ?? network?.towards?.interface ?? null;
-  const candidates = network?.addresses.filter((one) => one.interface === name && one.family === family) ?? [];
+  const candidates =
+    network?.addresses.filter((one) => one.interface === name && one.family === family) ?? [];
   const destination =
-    own?.family === family ? own.address : (candidates.find(({ scope }) => scope === 'global')?.address ?? null);
+    own?.family === family
+      ? own.address
+      : (candidates.find(({ scope }) => scope === 'global')?.address ?? null);
   return { destination, interface: name };
 }
 
 /** The firewall layer, for the endpoint's own client. */
 export function walkFirewall(
-  facts: { readonly iptables: Observed<Iptables>; readonly nft: Observed<Nft>; readonly network: Observed<Network> },
+  facts: {
+    readonly iptables: Observed<Iptables>;
+    readonly nft: Observed<Nft>;
+    readonly network: Observed<Network>;
+  },
   endpoint: Endpoint,
 ): Link {
   if (!facts.iptables.known || !facts.nft.known) {
-    const because = [facts.iptables, facts.nft].flatMap((fact) => (fact.known ? [] : [fact.because]));
+    const because = [facts.iptables, facts.nft].flatMap((fact) =>
+      fact.known ? [] : [fact.because],
+    );
     return { layer: 'firewall', state: 'unknown', by: because.join('; '), evidence: [] };
   }
   const packet = clientPacket(endpoint, facts.network.known ? facts.network.value : null);
   if (packet === null) {
-    return { layer: 'firewall', state: 'unknown', by: 'the address that logins come from is not known', evidence: [] };
+    return {
+      layer: 'firewall',
+      state: 'unknown',
+      by: 'the address that logins come from is not known',
+      evidence: [],
+    };
   }
   const passage = traverse(joinRulesets(facts.iptables.value, facts.nft.value), packet);
-  return { layer: 'firewall', state: passage.state, by: describePassage(passage), evidence: [describePacket(packet)] };
+  return {
+    layer: 'firewall',
+    state: passage.state,
+    by: describePassage(passage),
+    evidence: [describePacket(packet)],
+  };
 }
 
 /** A packet for people: `tcp 192.0.2.7 → 10.0.0.2 port 22 on eth0`. */
 export function describePacket(packet: Packet): string {
   const to = packet.destination === null ? '' : ` to ${packet.destination}`;
   const on = packet.interface === null ? '' : ` on ${packet.interface}`;
-  const source = packet.source === everyone[packet.family] ? `any ${packet.family === 'ip' ? 'IPv4' : 'IPv6'} client` : packet.source;
+  const source =
+    packet.source === everyone[packet.family]
+      ? `any ${packet.family === 'ip' ? 'IPv4' : 'IPv6'} client`
+      : packet.source;
   return `tcp from ${source}${to} port ${packet.port}${on}`;
 }
 
@@ -122,15 +167,27 @@ function describePassage(passage: Passage): string {
     return 'every chain lets it through';
   }
   const by = passage.block?.by ?? 'the rule set';
-  return passage.state === 'broken' ? by : `${by} may stop it: ${passage.doubts.join('; ') || 'not decidable'}`;
+  return passage.state === 'broken'
+    ? by
+    : `${by} may stop it: ${passage.doubts.join('; ') || 'not decidable'}`;
 }
 
 /** Where an accept must stand, or what stops the packet wherever it stands. */
 export type Placement =
   | { readonly kind: 'passes' }
-  | { readonly kind: 'place'; readonly index: number; readonly ruleset: Ruleset; readonly block: Block }
+  | {
+      readonly kind: 'place';
+      readonly index: number;
+      readonly ruleset: Ruleset;
+      readonly block: Block;
+    }
   /** `sure` is false where nobody can tell whether the packet is stopped at all. */
-  | { readonly kind: 'stuck'; readonly sure: boolean; readonly block: Block | null; readonly doubts: readonly string[] };
+  | {
+      readonly kind: 'stuck';
+      readonly sure: boolean;
+      readonly block: Block | null;
+      readonly doubts: readonly string[];
+    };
 
 /**
  * Finds where in one chain an accept takes effect for a packet: before the rule of that chain that
@@ -139,7 +196,12 @@ export type Placement =
  *
  * Other base chains are left out: each must accept by itself, and another step mends the others.
  */
-export function placeAccept(whole: Ruleset, ref: ChainRef, packet: Packet, accept: Rule): Placement {
+export function placeAccept(
+  whole: Ruleset,
+  ref: ChainRef,
+  packet: Packet,
+  accept: Rule,
+): Placement {
   const ruleset = onlyTheWayTo(whole, ref);
   const chain = findChain(ruleset, ref);
   const first = traverse(ruleset, packet);
@@ -147,7 +209,12 @@ export function placeAccept(whole: Ruleset, ref: ChainRef, packet: Packet, accep
     return { kind: 'passes' };
   }
   if (chain === null || first.block === null) {
-    return { kind: 'stuck', sure: first.state === 'broken', block: first.block, doubts: first.doubts };
+    return {
+      kind: 'stuck',
+      sure: first.state === 'broken',
+      block: first.block,
+      doubts: first.doubts,
+    };
   }
   let index = positionIn(ref, first.block) ?? chain.rules.length;
   // Each round moves the rule before one more that may stop the packet.
@@ -158,31 +225,58 @@ export function placeAccept(whole: Ruleset, ref: ChainRef, packet: Packet, accep
     // What only may stop it stands elsewhere: the accept still mends what surely stopped it.
     const mended = passage.state === 'unknown' && first.state === 'broken' && !further;
     if (passage.state === 'ok' || mended) {
-      return { kind: 'place', index, ruleset: insertRule(whole, ref, index, accept), block: first.block };
+      return {
+        kind: 'place',
+        index,
+        ruleset: insertRule(whole, ref, index, accept),
+        block: first.block,
+      };
     }
     if (!further) {
-      return { kind: 'stuck', sure: passage.state === 'broken', block: passage.block, doubts: passage.doubts };
+      return {
+        kind: 'stuck',
+        sure: passage.state === 'broken',
+        block: passage.block,
+        doubts: passage.doubts,
+      };
     }
     index = earlier;
   }
-  return { kind: 'stuck', sure: first.state === 'broken', block: first.block, doubts: first.doubts };
+  return {
+    kind: 'stuck',
+    sure: first.state === 'broken',
+    block: first.block,
+    doubts: first.doubts,
+  };
 }
 
 /** Whether a packet passes its way to one chain with an accept at a given place of that chain. */
-export function passesWith(whole: Ruleset, ref: ChainRef, index: number, packet: Packet, accept: Rule): boolean {
+export function passesWith(
+  whole: Ruleset,
+  ref: ChainRef,
+  index: number,
+  packet: Packet,
+  accept: Rule,
+): boolean {
   const ruleset = insertRule(onlyTheWayTo(whole, ref), ref, index, accept);
   return traverse(ruleset, packet).state === 'ok';
 }
 
 /** Whether a packet passes every base chain of the tables that `keep` picks. */
-export function passageThrough(whole: Ruleset, keep: (table: Table) => boolean, packet: Packet): Passage {
+export function passageThrough(
+  whole: Ruleset,
+  keep: (table: Table) => boolean,
+  packet: Packet,
+): Passage {
   return traverse({ tables: whole.tables.filter(keep) }, packet);
 }
 
 function onlyTheWayTo(ruleset: Ruleset, ref: ChainRef): Ruleset {
   const target = findChain(ruleset, ref);
   const tables = ruleset.tables
-    .filter((table) => table.tool === ref.tool && table.family === ref.family && table.name === ref.table)
+    .filter(
+      (table) => table.tool === ref.tool && table.family === ref.family && table.name === ref.table,
+    )
     .map((table) => ({
       ...table,
       chains: table.chains.map((chain) =>
@@ -202,7 +296,9 @@ export function acceptRule(packet: Packet, text: string): Rule {
   const matches: Rule['matches'] = [
     { kind: 'protocol', names: ['tcp'], negate: false },
     { kind: 'port', ranges: [{ first: packet.port, last: packet.port }], negate: false },
-    ...(packet.source === everyone[packet.family] ? [] : [{ kind: 'source' as const, nets: [packet.source], negate: false }]),
+    ...(packet.source === everyone[packet.family]
+      ? []
+      : [{ kind: 'source' as const, nets: [packet.source], negate: false }]),
   ];
   return { handle: null, text, matches, verdict: { kind: 'accept' } };
 }

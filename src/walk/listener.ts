@@ -22,7 +22,12 @@ export function walkListener(
     return { layer: 'listener', state: 'broken', by, evidence };
   }
   return isForeign(taking)
-    ? { layer: 'listener', state: 'broken', by: `port ${target.port} belongs to ${taking.processes.join(', ')}, not to sshd`, evidence }
+    ? {
+        layer: 'listener',
+        state: 'broken',
+        by: `port ${target.port} belongs to ${taking.processes.join(', ')}, not to sshd`,
+        evidence,
+      }
     : { layer: 'listener', state: 'ok', by: describe(taking), evidence };
 }
 
@@ -39,7 +44,12 @@ function takes(socket: Listener, family: Family, destination: string | null): bo
   if (addressFamily(socket.address) !== family) {
     return false;
   }
-  return wildcard || (destination === null ? !isLoopback(socket.address) : normalAddress(destination) === socket.address);
+  return (
+    wildcard ||
+    (destination === null
+      ? !isLoopback(socket.address)
+      : normalAddress(destination) === socket.address)
+  );
 }
 
 function isLoopback(address: string): boolean {

@@ -1,4 +1,11 @@
-import { chainName, type Chain, type ChainRef, type Rule, type Ruleset, type Table } from '../facts/ruleset.ts';
+import {
+  chainName,
+  type Chain,
+  type ChainRef,
+  type Rule,
+  type Ruleset,
+  type Table,
+} from '../facts/ruleset.ts';
 import { appliesAll, type Packet, type PacketState } from './packet.ts';
 
 /** Where a packet is stopped. */
@@ -77,7 +84,11 @@ class Traversal {
     if (this.#runChain(table, chain, [], true) !== 'no') {
       const place = { ref: refOf(table, chain), index: chain.rules.length };
       const policy = chain.base?.policy ?? 'accept';
-      this.#ends.push({ stops: policy === 'drop' ? 'drop' : null, path: [place], text: `policy ${policy}` });
+      this.#ends.push({
+        stops: policy === 'drop' ? 'drop' : null,
+        path: [place],
+        text: `policy ${policy}`,
+      });
     }
     const stop = this.#ends.find(({ stops }) => stops !== null);
     if (stop === undefined) {
@@ -87,7 +98,11 @@ class Traversal {
     const devices = chain.base?.devices ?? [];
     const unseen = devices.length > 0 && this.#state.packet.interface === null;
     const state = this.#ends.every(({ stops }) => stops !== null) && !unseen ? 'broken' : 'unknown';
-    return { state, block: toBlock(stop), doubts: [...this.#doubts, ...(unseen ? [`the interface may be ${devices.join(', ')}`] : [])] };
+    return {
+      state,
+      block: toBlock(stop),
+      doubts: [...this.#doubts, ...(unseen ? [`the interface may be ${devices.join(', ')}`] : [])],
+    };
   }
 
   #runChain(table: Table, chain: Chain, before: readonly Place[], sureBefore: boolean): Leaves {
@@ -117,7 +132,12 @@ class Traversal {
   }
 
   /** What a rule that applies does: passes to the next, ends the way, leaves the chain, or may end. */
-  #runRule(table: Table, rule: Rule, path: readonly Place[], sure: boolean): 'passes' | 'ends' | 'leaves' | 'may-end' {
+  #runRule(
+    table: Table,
+    rule: Rule,
+    path: readonly Place[],
+    sure: boolean,
+  ): 'passes' | 'ends' | 'leaves' | 'may-end' {
     const { verdict } = rule;
     switch (verdict.kind) {
       case 'continue':
@@ -126,7 +146,10 @@ class Traversal {
         this.#state = { ...this.#state, mark: null };
         return 'passes';
       case 'untrack':
-        this.#state = { ...this.#state, tracking: sure ? ['untracked'] : [...this.#state.tracking, 'untracked'] };
+        this.#state = {
+          ...this.#state,
+          tracking: sure ? ['untracked'] : [...this.#state.tracking, 'untracked'],
+        };
         return 'passes';
       case 'return':
         return 'leaves';
@@ -148,17 +171,28 @@ class Traversal {
         return 'ends';
       case 'unknown':
         this.#doubts.push(verdict.text);
-        this.#ends.push({ stops: null, path, text: rule.text }, { stops: 'drop', path, text: rule.text });
+        this.#ends.push(
+          { stops: null, path, text: rule.text },
+          { stops: 'drop', path, text: rule.text },
+        );
         return 'ends';
     }
   }
 
-  #jump(table: Table, verdict: { kind: 'jump' | 'goto'; target: string }, path: readonly Place[], sure: boolean): 'passes' | 'ends' | 'leaves' | 'may-end' {
+  #jump(
+    table: Table,
+    verdict: { kind: 'jump' | 'goto'; target: string },
+    path: readonly Place[],
+    sure: boolean,
+  ): 'passes' | 'ends' | 'leaves' | 'may-end' {
     const target = table.chains.find((chain) => chain.name === verdict.target);
     if (target === undefined || path.length >= maxDepth) {
       // A target of a module that is not known here: it may do anything.
       this.#doubts.push(`-j ${verdict.target}`);
-      this.#ends.push({ stops: null, path, text: verdict.target }, { stops: 'drop', path, text: verdict.target });
+      this.#ends.push(
+        { stops: null, path, text: verdict.target },
+        { stops: 'drop', path, text: verdict.target },
+      );
       return 'may-end';
     }
     const endsBefore = this.#ends.length;
@@ -181,13 +215,19 @@ class Traversal {
   #divert(rule: Rule, path: readonly Place[], sure: boolean): 'ends' {
     const { verdict } = rule;
     const { destination } = this.#state.packet;
-    if (verdict.kind === 'divert' && (verdict.address === null || verdict.address === destination)) {
+    if (
+      verdict.kind === 'divert' &&
+      (verdict.address === null || verdict.address === destination)
+    ) {
       this.#redirect(verdict.port, sure);
       this.#ends.push({ stops: null, path, text: rule.text });
     } else if (destination === null) {
       this.#doubts.push('the address that logins are sent to is not known');
       this.#redirect(verdict.kind === 'divert' ? verdict.port : null, false);
-      this.#ends.push({ stops: null, path, text: rule.text }, { stops: 'divert', path, text: rule.text });
+      this.#ends.push(
+        { stops: null, path, text: rule.text },
+        { stops: 'divert', path, text: rule.text },
+      );
     } else {
       this.#ends.push({ stops: 'divert', path, text: rule.text });
     }
@@ -211,7 +251,11 @@ function seesPacket(table: Table, chain: Chain, packet: Packet): boolean {
     return false;
   }
   if (table.family === 'netdev' || chain.base.hook === 'ingress') {
-    return chain.base.hook === 'ingress' && chain.base.devices.length > 0 && (packet.interface === null || chain.base.devices.includes(packet.interface));
+    return (
+      chain.base.hook === 'ingress' &&
+      chain.base.devices.length > 0 &&
+      (packet.interface === null || chain.base.devices.includes(packet.interface))
+    );
   }
   return table.family === 'inet' || table.family === packet.family;
 }

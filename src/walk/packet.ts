@@ -59,7 +59,11 @@ export function applies(match: Match, state: PacketState): Applies {
       return negated(yesNo(match.names.some((name) => tcpNames.has(name))), match.negate);
     case 'port':
       return negated(
-        allOf(state.ports.map((port) => match.ranges.some(({ first, last }) => port >= first && port <= last))),
+        allOf(
+          state.ports.map((port) =>
+            match.ranges.some(({ first, last }) => port >= first && port <= last),
+          ),
+        ),
         match.negate,
       );
     case 'state':
@@ -67,7 +71,10 @@ export function applies(match: Match, state: PacketState): Applies {
     case 'family':
       return negated(yesNo(match.family === packet.family), match.negate);
     case 'mark':
-      return negated(state.mark === null ? 'maybe' : yesNo((state.mark & match.mask) === match.value), match.negate);
+      return negated(
+        state.mark === null ? 'maybe' : yesNo((state.mark & match.mask) === match.value),
+        match.negate,
+      );
     case 'any-of':
       return negated(anyOf(match.groups.map((group) => appliesAll(group, state))), match.negate);
     case 'assumed':
@@ -79,7 +86,12 @@ export function applies(match: Match, state: PacketState): Applies {
 
 const tcpNames = new Set(['tcp', '6', 'all', '0', 'ip', 'ipv6']);
 
-function matchNets(nets: readonly string[], negate: boolean, family: Family, address: string): Applies {
+function matchNets(
+  nets: readonly string[],
+  negate: boolean,
+  family: Family,
+  address: string,
+): Applies {
   const own = parseSpan(address);
   const spans = nets.map(parseSpan);
   if (own === null || spans.includes(null)) {
@@ -98,10 +110,13 @@ const groupAddresses = ['224.0.0.0/4', '255.255.255.255', 'ff00::/8'].map(parseS
 
 // Without the address, only this is known: a login is never sent to a group of hosts.
 function matchUnknownDestination(nets: readonly string[], negate: boolean): Applies {
-  const group = nets.map(parseSpan).every(
-    (span) =>
-      span !== null && groupAddresses.some((other) => other !== null && compareSpans(span, other) === 'inside'),
-  );
+  const group = nets
+    .map(parseSpan)
+    .every(
+      (span) =>
+        span !== null &&
+        groupAddresses.some((other) => other !== null && compareSpans(span, other) === 'inside'),
+    );
   return group ? yesNo(negate) : 'maybe';
 }
 

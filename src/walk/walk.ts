@@ -32,7 +32,11 @@ export function walk(facts: FactSet, endpoint: Endpoint): Link[] {
   const family = addressFamily(endpoint.from?.address ?? endpoint.address) ?? 'ip';
   return [
     walkFirewall({ iptables: facts.get(iptables), nft: facts.get(nft), network }, endpoint),
-    walkListener(facts.get(listeners), { port: endpoint.port, family, destination: packet?.destination ?? null }),
+    walkListener(facts.get(listeners), {
+      port: endpoint.port,
+      family,
+      destination: packet?.destination ?? null,
+    }),
   ];
 }
 

@@ -4,7 +4,10 @@ import { bindPlaybook, checkUniqueNames } from '../../src/playbook/bind.ts';
 import type { Value } from '../../src/playbook/playbook.ts';
 import { edited, endpoint, errors, openPort, playbook } from './registry.ts';
 
-const values = new Map<string, Value>([['port', 22], ['from', 'any']]);
+const values = new Map<string, Value>([
+  ['port', 22],
+  ['from', 'any'],
+]);
 
 describe('bindPlaybook', () => {
   it('renders the arguments and lets the module fill in the rest', () => {
@@ -28,13 +31,27 @@ describe('bindPlaybook', () => {
   });
 
   it('renders commands as lists of words, never as shell text', () => {
-    const text = edited('checks:\n', 'checks:\n  - command: [test, "{{ vars.from }}", "{{ vars.port }}"]\n');
+    const text = edited(
+      'checks:\n',
+      'checks:\n  - command: [test, "{{ vars.from }}", "{{ vars.port }}"]\n',
+    );
     const bound = bindPlaybook(playbook(text), new Map(values).set('from', '$(id) x'), endpoint);
-    expect(bound.ok && bound.value.checks[0]).toMatchObject({ kind: 'command', argv: ['test', '$(id) x', '22'] });
+    expect(bound.ok && bound.value.checks[0]).toMatchObject({
+      kind: 'command',
+      argv: ['test', '$(id) x', '22'],
+    });
   });
 
   it('points at the template whose value does not fit', () => {
-    expect(errors(bindPlaybook(playbook(edited('from: "{{ vars.from }}"', 'from: "{{ vars.port }}"')), values, endpoint))).toBe(
+    expect(
+      errors(
+        bindPlaybook(
+          playbook(edited('from: "{{ vars.from }}"', 'from: "{{ vars.port }}"')),
+          values,
+          endpoint,
+        ),
+      ),
+    ).toBe(
       `error[wrong-type]: Wrong type
   open-port.yaml:11:69  …: { rule: allow, port: "{{ vars.port }}", proto: tcp, from: "{{ vars.port }}" }
                                                                                      ~~~~~~~~~~~~~~~~~
@@ -44,11 +61,16 @@ describe('bindPlaybook', () => {
 
   it('points at a value that nobody knows', () => {
     const text = edited('{{ vars.from }}', '{{ endpoint.from }}');
-    expect(errors(bindPlaybook(playbook(text), values, { ...endpoint, from: null }))).toContain('Give it with --from ADDRESS.');
+    expect(errors(bindPlaybook(playbook(text), values, { ...endpoint, from: null }))).toContain(
+      'Give it with --from ADDRESS.',
+    );
   });
 
   it('refuses a listener whose port is none', () => {
-    const text = openPort.replace('listener: { port: "{{ vars.port }}" }', 'listener: { port: "{{ vars.from }}" }');
+    const text = openPort.replace(
+      'listener: { port: "{{ vars.port }}" }',
+      'listener: { port: "{{ vars.from }}" }',
+    );
     expect(errors(bindPlaybook(playbook(text), values, endpoint))).toContain('"any" is not a port');
   });
 });

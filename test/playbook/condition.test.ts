@@ -6,16 +6,37 @@ import { endpoint } from './registry.ts';
 
 const scope = {
   facts: new Set(['ufw', 'fail2ban', 'sshd', 'dark']),
-  variables: new Map<string, VariableType>([['port', 'port'], ['address', 'address'], ['on', 'boolean']]),
+  variables: new Map<string, VariableType>([
+    ['port', 'port'],
+    ['address', 'address'],
+    ['on', 'boolean'],
+  ]),
 };
 
-const values = new Map<string, Value>([['port', 22], ['address', '192.0.2.7'], ['on', true]]);
+const values = new Map<string, Value>([
+  ['port', 22],
+  ['address', '192.0.2.7'],
+  ['on', true],
+]);
 
-const ufw = { active: true, port: 22, load: 1.5, whole: 1, note: null, list: [1, 2], rules: [{ port: 22 }, { port: 80 }] };
+const ufw = {
+  active: true,
+  port: 22,
+  load: 1.5,
+  whole: 1,
+  note: null,
+  list: [1, 2],
+  rules: [{ port: 22 }, { port: 80 }],
+};
 const jails = { sshd: { banned: ['192.0.2.7'] } };
 
 function factSet(more: Readonly<Record<string, Observed<unknown>>> = {}): FactSet {
-  const facts = { ufw: known(ufw), fail2ban: known({ jails }), dark: unknown('ufw needs root'), ...more };
+  const facts = {
+    ufw: known(ufw),
+    fail2ban: known({ jails }),
+    dark: unknown('ufw needs root'),
+    ...more,
+  };
   return new FactSet(new Map(Object.entries(facts)));
 }
 
@@ -85,14 +106,20 @@ describe('evaluate', () => {
   });
 
   it('is unknown where the condition goes beyond a list, divides by zero or mixes types', () => {
-    for (const source of ['facts.ufw.list[9] == 1', '1 / (facts.ufw.port - 22) == 1', 'facts.ufw.port && true']) {
+    for (const source of [
+      'facts.ufw.list[9] == 1',
+      '1 / (facts.ufw.port - 22) == 1',
+      'facts.ufw.port && true',
+    ]) {
       expect(decide(source).result).toBe('unknown');
     }
   });
 
   it('says that the client address is not known', () => {
     const condition = parseCondition('endpoint.from == "192.0.2.7"', scope);
-    expect(condition.ok && condition.value.evaluate(factSet(), values, { ...endpoint, from: null })).toEqual({
+    expect(
+      condition.ok && condition.value.evaluate(factSet(), values, { ...endpoint, from: null }),
+    ).toEqual({
       result: 'unknown',
       because: 'the address that clients come from is not known',
     });
@@ -115,9 +142,13 @@ describe('evaluate', () => {
   });
 
   it('survives hostile facts', () => {
-    const hostile = JSON.parse('{"__proto__": {"active": true}, "constructor": {"x": 1}, "a": "\\u001b[31m"}') as unknown;
+    const hostile = JSON.parse(
+      '{"__proto__": {"active": true}, "constructor": {"x": 1}, "a": "\\u001b[31m"}',
+    ) as unknown;
     expect(decide('facts.ufw.active', factSet({ ufw: known(hostile) })).result).toBe('unknown');
-    expect(decide('facts.ufw.constructor.x == 1', factSet({ ufw: known(hostile) })).result).toBe('true');
+    expect(decide('facts.ufw.constructor.x == 1', factSet({ ufw: known(hostile) })).result).toBe(
+      'true',
+    );
     const deep = JSON.parse(`${'['.repeat(500)}${']'.repeat(500)}`) as unknown;
     expect(decide('facts.ufw == 1', factSet({ ufw: known(deep) })).result).toBe('unknown');
   });

@@ -16,12 +16,16 @@ describe('readHeadline', () => {
     expect(readHeadline(text)).toEqual({ name: 'open-port', summary });
   });
 
-  it.each(['', '[]', 'name: x', 'name: [x]\nsummary: y', `name: ${'['.repeat(100_000)}`, `name: x\nsummary: ${'y'.repeat(1 << 20)}`])(
-    'gives null where there is none',
-    (text) => {
-      expect(readHeadline(text)).toBeNull();
-    },
-  );
+  it.each([
+    '',
+    '[]',
+    'name: x',
+    'name: [x]\nsummary: y',
+    `name: ${'['.repeat(100_000)}`,
+    `name: x\nsummary: ${'y'.repeat(1 << 20)}`,
+  ])('gives null where there is none', (text) => {
+    expect(readHeadline(text)).toBeNull();
+  });
 
   it('imports nothing but the YAML parser', () => {
     const source = readFileSync(new URL('../../src/playbook/headline.ts', import.meta.url), 'utf8');

@@ -16,11 +16,14 @@ describe('parsePlaybook', () => {
   });
 
   it('reads the same with a byte order mark and Windows line ends', () => {
-    expect(playbook(`\ufeff${openPort.replaceAll('\n', '\r\n')}`).steps[0]?.location).toEqual(playbook().steps[0]?.location);
+    expect(playbook(`\ufeff${openPort.replaceAll('\n', '\r\n')}`).steps[0]?.location).toEqual(
+      playbook().steps[0]?.location,
+    );
   });
 
   it('reads every kind of check', () => {
-    const checks = 'checks:\n  - login: {}\n  - banner: {}\n  - command: [test, -S, "{{ vars.port }}"]\n';
+    const checks =
+      'checks:\n  - login: {}\n  - banner: {}\n  - command: [test, -S, "{{ vars.port }}"]\n';
     expect(playbook(edited('checks:\n', checks)).checks).toEqual([
       { kind: 'login' },
       { kind: 'banner' },
@@ -114,20 +117,44 @@ describe('parsePlaybook', () => {
   it.each([
     ['schema', edited('remedy.playbook/1', 'remedy.playbook/9'), 'invalid-value'],
     ['no schema', edited('schema: remedy.playbook/1\n', ''), 'missing-key'],
-    ['a step id that is there', edited('checks:', '  - { id: ufw, uses: service, with: { unit: ssh } }\nchecks:'), 'duplicate-step'],
+    [
+      'a step id that is there',
+      edited('checks:', '  - { id: ufw, uses: service, with: { unit: ssh } }\nchecks:'),
+      'duplicate-step',
+    ],
     ['a missing argument', edited('port: "{{ vars.port }}", proto', 'proto'), 'missing-key'],
     ['two checks in one', edited('  - listener:', '  - login: {}\n    listener:'), 'invalid-value'],
     ['a check of nothing', edited('checks:\n', 'checks:\n  - {}\n'), 'invalid-value'],
     ['a listener without a port', edited('"{{ vars.port }}" }\n', '70000 }\n'), 'invalid-value'],
-    ['a template in a condition', edited('facts.ufw.active', '"{{ vars.port }} == 22"'), 'template-syntax'],
+    [
+      'a template in a condition',
+      edited('facts.ufw.active', '"{{ vars.port }} == 22"'),
+      'template-syntax',
+    ],
     ['a template in a name', edited('id: ufw', 'id: "{{ vars.port }}"'), 'invalid-value'],
-    ['a template in a summary', edited("the host's own firewall", '{{ vars.port }}'), 'template-syntax'],
-    ['a default over a variable', edited('default: any', 'default: "{{ vars.port }}"'), 'unknown-variable'],
+    [
+      'a template in a summary',
+      edited("the host's own firewall", '{{ vars.port }}'),
+      'template-syntax',
+    ],
+    [
+      'a default over a variable',
+      edited('default: any', 'default: "{{ vars.port }}"'),
+      'unknown-variable',
+    ],
     ['a default of the wrong type', edited('default: any', 'default: 10.0.0.1/8'), 'invalid-value'],
     ['a choice without values', edited('type: cidr', 'type: choice'), 'missing-key'],
     ['values without a choice', edited('type: cidr', 'type: cidr, values: [any]'), 'unknown-key'],
-    ['required with a default', edited('type: cidr', 'type: cidr, required: true'), 'invalid-value'],
-    ['a variable name with a dash', edited('from: { type', 'my-from: { type').replace('vars.from', 'vars.port'), 'invalid-value'],
+    [
+      'required with a default',
+      edited('type: cidr', 'type: cidr, required: true'),
+      'invalid-value',
+    ],
+    [
+      'a variable name with a dash',
+      edited('from: { type', 'my-from: { type').replace('vars.from', 'vars.port'),
+      'invalid-value',
+    ],
     ['a key given twice', edited('name: open-port', 'name: x\nname: open-port'), 'duplicate-key'],
     ['broken YAML', edited('checks:', '  checks: ['), 'yaml-syntax'],
     ['a tab as indentation', edited('  - id:', '\t- id:'), 'yaml-syntax'],
@@ -144,7 +171,12 @@ describe('parsePlaybook', () => {
 });
 
 describe('parsePlaybook with hostile text', () => {
-  const laughs = ['a: &a [x, x]', ...'bcdefghij'.split('').map((name, i) => `${name}: &${name} [${`*${'abcdefghi'[i]}, `.repeat(9)}]`)];
+  const laughs = [
+    'a: &a [x, x]',
+    ...'bcdefghij'
+      .split('')
+      .map((name, i) => `${name}: &${name} [${`*${'abcdefghi'[i]}, `.repeat(9)}]`),
+  ];
 
   it.each([
     ['a billion laughs', laughs.join('\n'), 'yaml-alias'],
@@ -155,19 +187,39 @@ describe('parsePlaybook with hostile text', () => {
     ['deep questions', '? '.repeat(100_000), 'too-large'],
     ['many keys', Array.from({ length: 30_000 }, (_, i) => `k${i}: 1`).join('\n'), 'too-large'],
     ['a line of a megabyte', `name: ${'x'.repeat(1 << 20)}`, 'too-large'],
-    ['a line below the limit', edited('summary: Let', `summary: ${'x'.repeat(200_000)}`), 'invalid-value'],
+    [
+      'a line below the limit',
+      edited('summary: Let', `summary: ${'x'.repeat(200_000)}`),
+      'invalid-value',
+    ],
     ['NUL', edited('open-port', 'open\u0000port'), 'hidden-character'],
     ['a lone carriage return', edited('open-port', 'open\rport'), 'hidden-character'],
     ['bidirectional controls', edited('Let SSH', 'Let \u202eSSH'), 'hidden-character'],
     ['escape sequences', edited('Let SSH', 'Let \u001b[31mSSH'), 'hidden-character'],
     ['__proto__ at the top', `${openPort}__proto__: { polluted: true }\n`, 'unknown-key'],
     ['__proto__ in with', edited('rule: allow', '__proto__: { rule: allow }'), 'unknown-key'],
-    ['__proto__ as a variable', edited('from: { type', '__proto__: { type').replace('vars.from', 'vars.port'), 'unknown-key'],
+    [
+      '__proto__ as a variable',
+      edited('from: { type', '__proto__: { type').replace('vars.from', 'vars.port'),
+      'unknown-key',
+    ],
     ['constructor as a key', `${openPort}constructor: 1\n`, 'unknown-key'],
     ['constructor as a module', edited('uses: ufw-rule', 'uses: constructor'), 'unknown-module'],
-    ['constructor in a template', edited('{{ vars.from }}', '{{constructor.constructor}}'), 'template-syntax'],
-    ['a prototype through vars', edited('{{ vars.from }}', '{{ vars.__proto__ }}'), 'unknown-variable'],
-    ['a prototype in a condition', edited('facts.ufw.active', 'vars.constructor == "x"'), 'unknown-variable'],
+    [
+      'constructor in a template',
+      edited('{{ vars.from }}', '{{constructor.constructor}}'),
+      'template-syntax',
+    ],
+    [
+      'a prototype through vars',
+      edited('{{ vars.from }}', '{{ vars.__proto__ }}'),
+      'unknown-variable',
+    ],
+    [
+      'a prototype in a condition',
+      edited('facts.ufw.active', 'vars.constructor == "x"'),
+      'unknown-variable',
+    ],
   ])('survives %s', (_, text, code) => {
     const parsed = parse(text);
     expect(codes(parsed)).toContain(code);
@@ -179,23 +231,45 @@ describe('parsePlaybook with hostile text', () => {
   });
 
   it('points into a folded text', () => {
-    const folded = edited('with: {', 'with: { from: "a\n        b {{ vars.x }}", ').replace(', from: "{{ vars.from }}"', '');
+    const folded = edited('with: {', 'with: { from: "a\n        b {{ vars.x }}", ').replace(
+      ', from: "{{ vars.from }}"',
+      '',
+    );
     const parsed = parse(folded);
-    expect(parsed.ok ? [] : parsed.error[0]?.location).toMatchObject({ line: 12, column: 11, length: 12 });
+    expect(parsed.ok ? [] : parsed.error[0]?.location).toMatchObject({
+      line: 12,
+      column: 11,
+      length: 12,
+    });
   });
 });
 
 describe('parsePlaybook without variables, or with odd ones', () => {
   it('reads a playbook without variables', () => {
-    const text = openPort.slice(0, openPort.indexOf('vars:')) + openPort.slice(openPort.indexOf('steps:'));
-    expect(playbook(text.replace('"{{ vars.port }}", proto', '22, proto').replaceAll('{{ vars.from }}', 'any').replace('"{{ vars.port }}"', '22')).vars.size).toBe(0);
+    const text =
+      openPort.slice(0, openPort.indexOf('vars:')) + openPort.slice(openPort.indexOf('steps:'));
+    expect(
+      playbook(
+        text
+          .replace('"{{ vars.port }}", proto', '22, proto')
+          .replaceAll('{{ vars.from }}', 'any')
+          .replace('"{{ vars.port }}"', '22'),
+      ).vars.size,
+    ).toBe(0);
   });
 
   it('takes variables named like properties of every object', () => {
-    const text = edited('from: {', 'constructor: {').replace('vars.from', 'vars.constructor').replace('facts.ufw.active', 'vars.constructor == "any"');
+    const text = edited('from: {', 'constructor: {')
+      .replace('vars.from', 'vars.constructor')
+      .replace('facts.ufw.active', 'vars.constructor == "any"');
     const read = playbook(text);
     expect([...read.vars.keys()]).toEqual(['port', 'constructor']);
-    const values = new Map<string, string | number>([['port', 22], ['constructor', 'any']]);
-    expect(read.steps[0]?.when?.evaluate(new FactSet(new Map()), values, endpoint)).toEqual({ result: 'true' });
+    const values = new Map<string, string | number>([
+      ['port', 22],
+      ['constructor', 'any'],
+    ]);
+    expect(read.steps[0]?.when?.evaluate(new FactSet(new Map()), values, endpoint)).toEqual({
+      result: 'true',
+    });
   });
 });

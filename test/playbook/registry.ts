@@ -8,7 +8,13 @@ import { parsePlaybook } from '../../src/playbook/parse.ts';
 import type { Playbook, Registry } from '../../src/playbook/playbook.ts';
 
 function fakeModule(name: string, schema: z.ZodType): Module {
-  return { name, summary: `Does ${name}`, schema, facts: () => [], plan: () => none('nothing to do') };
+  return {
+    name,
+    summary: `Does ${name}`,
+    schema,
+    facts: () => [],
+    plan: () => none('nothing to do'),
+  };
 }
 
 const ufwRule = z.strictObject({

@@ -16,7 +16,11 @@ describe('playbookJsonSchema', () => {
             properties: { uses: { enum: ['service', 'ufw-rule'] } },
             oneOf: [
               { title: 'service', properties: { uses: { const: 'service' } }, required: ['with'] },
-              { title: 'ufw-rule', properties: { uses: { const: 'ufw-rule' } }, required: ['with'] },
+              {
+                title: 'ufw-rule',
+                properties: { uses: { const: 'ufw-rule' } },
+                required: ['with'],
+              },
             ],
           },
         },
@@ -40,7 +44,13 @@ describe('moduleArguments', () => {
     const module = registry.modules.get('service');
     expect(module && moduleArguments(module)).toEqual([
       { name: 'unit', type: 'string', default: null, required: true, description: 'the unit' },
-      { name: 'running', type: 'boolean', default: 'true', required: false, description: 'whether it runs' },
+      {
+        name: 'running',
+        type: 'boolean',
+        default: 'true',
+        required: false,
+        description: 'whether it runs',
+      },
     ]);
   });
 });

@@ -7,7 +7,9 @@ import type { Value } from '../../src/playbook/playbook.ts';
 
 function render(text: string, values: Readonly<Record<string, Value>> = {}): unknown {
   const template = parseTemplate(text);
-  return template.ok ? renderTemplate(template.value, new Map(Object.entries(values)), endpoint) : template.error;
+  return template.ok
+    ? renderTemplate(template.value, new Map(Object.entries(values)), endpoint)
+    : template.error;
 }
 
 describe('renderTemplate', () => {
@@ -20,17 +22,23 @@ describe('renderTemplate', () => {
 
   it('gives text as soon as there is more', () => {
     expect(render(' {{ vars.port }}', { port: 22 })).toEqual(ok(' 22'));
-    expect(render('{{ endpoint.user }}@{{ endpoint.host }}:{{ endpoint.port }}')).toEqual(ok('deploy@web1:2222'));
+    expect(render('{{ endpoint.user }}@{{ endpoint.host }}:{{ endpoint.port }}')).toEqual(
+      ok('deploy@web1:2222'),
+    );
   });
 
   it('leaves text alone: no HTML escapes, no eaten lines, no second rendering', () => {
-    expect(render('a\n\n{{ vars.x }}\n b', { x: `<&"'{{ vars.x }}` })).toEqual(ok(`a\n\n<&"'{{ vars.x }}\n b`));
+    expect(render('a\n\n{{ vars.x }}\n b', { x: `<&"'{{ vars.x }}` })).toEqual(
+      ok(`a\n\n<&"'{{ vars.x }}\n b`),
+    );
     expect(render('100 % } }} { \\d')).toEqual(ok('100 % } }} { \\d'));
   });
 
   it('says what is not known', () => {
     const template = parseTemplate('{{ endpoint.from }}');
-    expect(template.ok && renderTemplate(template.value, new Map(), { ...endpoint, from: null })).toMatchObject({ ok: false });
+    expect(
+      template.ok && renderTemplate(template.value, new Map(), { ...endpoint, from: null }),
+    ).toMatchObject({ ok: false });
     expect(render('{{ vars.toString }}')).toMatchObject({ ok: false });
   });
 });
@@ -65,12 +73,18 @@ describe('parseTemplate', () => {
     '{{ vars.a',
     '{{else}}',
   ])('refuses %s', (text) => {
-    expect(parseTemplate(`x ${text}`)).toMatchObject({ ok: false, error: [{ code: 'template-syntax' }] });
+    expect(parseTemplate(`x ${text}`)).toMatchObject({
+      ok: false,
+      error: [{ code: 'template-syntax' }],
+    });
   });
 
   it('finds every problem, those behind a broken one too', () => {
     const text = '{{ vars.a }} {{#if x}} {{ vars.b }} {{ nope }} {{ vars.c';
-    const found = checkTemplate(text, new Set(['a'])).map(({ code, start, end }) => [code, text.slice(start, end)]);
+    const found = checkTemplate(text, new Set(['a'])).map(({ code, start, end }) => [
+      code,
+      text.slice(start, end),
+    ]);
     expect(found).toEqual([
       ['template-syntax', '{{#if x}}'],
       ['template-syntax', '{{ nope }}'],

@@ -70,7 +70,9 @@ describe('readValue', () => {
 
   it('says what to write instead of a network with host bits', () => {
     expect(read('cidr', '192.0.2.7/24')).toEqual(
-      fail('«192.0.2.7/24» has bits set after /24. Write 192.0.2.0/24 for the network, or 192.0.2.7/32 for the one address.'),
+      fail(
+        '«192.0.2.7/24» has bits set after /24. Write 192.0.2.0/24 for the network, or 192.0.2.7/32 for the one address.',
+      ),
     );
   });
 });
@@ -78,12 +80,18 @@ describe('readValue', () => {
 describe('bindVariables', () => {
   it('takes defaults, over the endpoint too', () => {
     const values = bindVariables(playbook(), {}, endpoint);
-    expect(values.ok && [...values.value]).toEqual([['port', 2222], ['from', 'any']]);
+    expect(values.ok && [...values.value]).toEqual([
+      ['port', 2222],
+      ['from', 'any'],
+    ]);
   });
 
   it('prefers what is given', () => {
     const values = bindVariables(playbook(), { port: '22', from: '10.0.0.0/8' }, endpoint);
-    expect(values.ok && [...values.value]).toEqual([['port', 22], ['from', '10.0.0.0/8']]);
+    expect(values.ok && [...values.value]).toEqual([
+      ['port', 22],
+      ['from', '10.0.0.0/8'],
+    ]);
   });
 
   it('reports everything that is wrong', () => {
@@ -133,13 +141,21 @@ error[invalid-variable]: Invalid variable
 });
 
 describe('shareVariables', () => {
-  const other = playbook(edited('name: open-port', 'name: other').replace('from: { type: cidr', 'net: { type: cidr').replace('vars.from', 'vars.net'));
+  const other = playbook(
+    edited('name: open-port', 'name: other')
+      .replace('from: { type: cidr', 'net: { type: cidr')
+      .replace('vars.from', 'vars.net'),
+  );
 
   it('gives each playbook what it declares', () => {
-    expect(shareVariables([playbook(), other], { port: '22', net: 'any' })).toEqual(ok([{ port: '22' }, { port: '22', net: 'any' }]));
+    expect(shareVariables([playbook(), other], { port: '22', net: 'any' })).toEqual(
+      ok([{ port: '22' }, { port: '22', net: 'any' }]),
+    );
   });
 
   it('refuses what none declares', () => {
-    expect(errors(shareVariables([playbook(), other], { nett: 'any' }))).toContain('Did you mean «net»?');
+    expect(errors(shareVariables([playbook(), other], { nett: 'any' }))).toContain(
+      'Did you mean «net»?',
+    );
   });
 });

@@ -37,23 +37,26 @@ describe.concurrent.each(['debian12', 'debian13'] as const)('open-port on %s', (
   });
 });
 
-describe.concurrent.each(['debian12-iptables', 'debian13-iptables'] as const)('open-port on %s', (root) => {
-  test.each([
-    ['iptables-reject-last', 'before rule 3 of INPUT'],
-    ['iptables-deny-source', 'iptables: accept 22/tcp from 10.77.0.1 before rule 1 of INPUT'],
-  ])(
-    '%s: the accept goes before it, live and saved, and survives a reboot',
-    async (broken, summary) => {
-      const host = await boot(root);
-      await host.breakIt(broken);
-      const document = await expectRemedy(lab, host, 'open-port');
-      expect(changesOf(document)[0]?.summary).toContain(summary);
-      await host.reboot();
-      expect((await host.login('root', 'true', { connectSeconds: 5, family: 4 })).status).toBe(0);
-      await host.down();
-    },
-  );
-});
+describe.concurrent.each(['debian12-iptables', 'debian13-iptables'] as const)(
+  'open-port on %s',
+  (root) => {
+    test.each([
+      ['iptables-reject-last', 'before rule 3 of INPUT'],
+      ['iptables-deny-source', 'iptables: accept 22/tcp from 10.77.0.1 before rule 1 of INPUT'],
+    ])(
+      '%s: the accept goes before it, live and saved, and survives a reboot',
+      async (broken, summary) => {
+        const host = await boot(root);
+        await host.breakIt(broken);
+        const document = await expectRemedy(lab, host, 'open-port');
+        expect(changesOf(document)[0]?.summary).toContain(summary);
+        await host.reboot();
+        expect((await host.login('root', 'true', { connectSeconds: 5, family: 4 })).status).toBe(0);
+        await host.down();
+      },
+    );
+  },
+);
 
 describe.concurrent('open-port', () => {
   test.each(['ufw-enable', 'firewalld-no-ssh', 'nft-two-tables'])(
@@ -78,15 +81,27 @@ describe.concurrent('open-port', () => {
   });
 
   test.each([
-    ['a deny rule behind an application profile', 'ufw allow CIFS; ufw deny from 10.77.0.1; ufw allow 22/tcp', 'before rule 2'],
+    [
+      'a deny rule behind an application profile',
+      'ufw allow CIFS; ufw deny from 10.77.0.1; ufw allow 22/tcp',
+      'before rule 2',
+    ],
     ['the same rule as a deny', 'ufw deny 22/tcp', 'turn deny 22/tcp from anywhere into allow'],
-    ['an allow that stands too late', 'ufw deny proto tcp to any port 20:30; ufw allow 22/tcp', 'take out the later allow'],
+    [
+      'an allow that stands too late',
+      'ufw deny proto tcp to any port 20:30; ufw allow 22/tcp',
+      'take out the later allow',
+    ],
     ['a rejecting default', 'ufw default reject incoming', 'ufw: allow 22/tcp from anywhere'],
   ])('ufw: %s', async (_what, script, summary) => {
     const host = await boot('debian12');
     await host.read(`(${script}; ufw --force enable) >/dev/null`);
     const document = await expectRemedy(lab, host, 'open-port');
-    expect(changesOf(document).map((change) => change.summary).join('\n')).toContain(summary);
+    expect(
+      changesOf(document)
+        .map((change) => change.summary)
+        .join('\n'),
+    ).toContain(summary);
     await host.down();
   });
 

@@ -140,13 +140,17 @@ describe.concurrent('fix-authorized-keys', () => {
   test('what was done before a change that failed is taken back', async () => {
     const host = await boot('debian12');
     await host.breakIt('home-modes', 'authorized-keys-owner');
-    const state = 'stat -c "%n %a %U" /home/admin /home/admin/.ssh /home/admin/.ssh/authorized_keys';
+    const state =
+      'stat -c "%n %a %U" /home/admin /home/admin/.ssh /home/admin/.ssh/authorized_keys';
     const before = await host.read(state);
     // The second change cannot be made: the file is mounted read-only onto itself.
     const keys = '/home/admin/.ssh/authorized_keys';
     await host.read(`mount --bind ${keys} ${keys} && mount -o remount,ro,bind ${keys}`);
     const real = await remedy(lab, host, 'fix-authorized-keys', { user: 'admin', args: ['--yes'] });
-    expect(hostOf(real.document)).toMatchObject({ outcome: 'reverted', failure: { code: 'apply-failed' } });
+    expect(hostOf(real.document)).toMatchObject({
+      outcome: 'reverted',
+      failure: { code: 'apply-failed' },
+    });
     expect(hostOf(real.document).failure?.why).toContain('Read-only file system');
     expect(real.status).toBe(1);
     expect(await host.read(state)).toBe(before);

@@ -23,8 +23,16 @@ interface Outcome {
   readonly document: RunDocument;
 }
 
-async function run(args: readonly string[], env: Record<string, string> = {}, controller = user): Promise<Outcome> {
-  const result = await lab.remedy(['run', ...args, '--output', 'json'], { controller, env, timeoutMs: 120_000 });
+async function run(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  controller = user,
+): Promise<Outcome> {
+  const result = await lab.remedy(['run', ...args, '--output', 'json'], {
+    controller,
+    env,
+    timeoutMs: 120_000,
+  });
   expect(result.stderr).not.toMatch(/^\s+at /m);
   return { status: result.status, document: result.json<RunDocument>() };
 }
@@ -36,8 +44,19 @@ async function knownHosts(): Promise<string> {
 function makeKey(passphrase: string): { readonly key: Buffer; readonly publicKey: string } {
   const folder = mkdtempSync(join(tmpdir(), 'remedy-key-'));
   try {
-    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', passphrase, '-f', join(folder, 'key')]);
-    return { key: readFileSync(join(folder, 'key')), publicKey: readFileSync(join(folder, 'key.pub'), 'utf8') };
+    execFileSync('ssh-keygen', [
+      '-q',
+      '-t',
+      'ed25519',
+      '-N',
+      passphrase,
+      '-f',
+      join(folder, 'key'),
+    ]);
+    return {
+      key: readFileSync(join(folder, 'key')),
+      publicKey: readFileSync(join(folder, 'key.pub'), 'utf8'),
+    };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -51,10 +70,29 @@ describe.concurrent('an unprivileged controller', () => {
   test('sudo with a password and use_pty, and --via another port mends port 22', async () => {
     const host = await lab.up('sudo', { sudo: 'password', usePty: true, ports: [22, 2222] });
     await shutPort22(host);
-    const flags = ['open-port', '--host', host.ipv4 ?? '', '--user', 'admin', '--identity', user.keyFile, '--known-hosts', await knownHosts(), '--via', `admin@${host.ipv4}:2222`];
+    const flags = [
+      'open-port',
+      '--host',
+      host.ipv4 ?? '',
+      '--user',
+      'admin',
+      '--identity',
+      user.keyFile,
+      '--known-hosts',
+      await knownHosts(),
+      '--via',
+      `admin@${host.ipv4}:2222`,
+    ];
     const real = await run([...flags, '--yes'], { REMEDY_SUDO_PASSWORD: lab.adminPassword });
-    expect({ status: real.status, failure: real.document.hosts[0]?.failure ?? real.document.failure }).toEqual({ status: 0, failure: null });
-    expect(hostOf(real.document)).toMatchObject({ route: 'ssh', outcome: 'changed', proof: { level: 'login' } });
+    expect({
+      status: real.status,
+      failure: real.document.hosts[0]?.failure ?? real.document.failure,
+    }).toEqual({ status: 0, failure: null });
+    expect(hostOf(real.document)).toMatchObject({
+      route: 'ssh',
+      outcome: 'changed',
+      proof: { level: 'login' },
+    });
     const again = await run([...flags, '--yes'], { REMEDY_SUDO_PASSWORD: lab.adminPassword });
     expect(hostOf(again.document).outcome).toBe('unchanged');
     await host.down();
@@ -65,7 +103,18 @@ describe.concurrent('an unprivileged controller', () => {
     const { key, publicKey } = makeKey('correct horse');
     await host.exec(['sh', '-c', 'cat >>/home/admin/.ssh/authorized_keys'], { stdin: publicKey });
     const file = await user.writeFile('locked-key', key, 0o600);
-    const flags = ['open-port', '--dry-run', '--host', host.ipv4 ?? '', '--user', 'admin', '--identity', file, '--known-hosts', await knownHosts()];
+    const flags = [
+      'open-port',
+      '--dry-run',
+      '--host',
+      host.ipv4 ?? '',
+      '--user',
+      'admin',
+      '--identity',
+      file,
+      '--known-hosts',
+      await knownHosts(),
+    ];
     expect((await run(flags, { REMEDY_KEY_PASSPHRASE: 'correct horse' })).status).toBe(0);
     const wrong = await run(flags, { REMEDY_KEY_PASSPHRASE: 'wrong' });
     expect(wrong.status).toBe(77);
@@ -76,8 +125,24 @@ describe.concurrent('an unprivileged controller', () => {
   test('a key in an agent', async () => {
     const host = await lab.up('agent');
     const script = `eval "$(ssh-agent -s)" >/dev/null && trap 'ssh-agent -k >/dev/null' EXIT && ssh-add -q "$1" && shift && "$@"`;
-    const remedy = ['node', `${user.checkout}/bin/remedy.js`, 'run', 'open-port', '--dry-run', '--host', host.ipv4 ?? '', '--user', 'admin', '--known-hosts', await knownHosts(), '--output', 'json'];
-    const result = await user.run(['sh', '-c', script, 'sh', user.keyFile, ...remedy], { timeoutMs: 60_000 });
+    const remedy = [
+      'node',
+      `${user.checkout}/bin/remedy.js`,
+      'run',
+      'open-port',
+      '--dry-run',
+      '--host',
+      host.ipv4 ?? '',
+      '--user',
+      'admin',
+      '--known-hosts',
+      await knownHosts(),
+      '--output',
+      'json',
+    ];
+    const result = await user.run(['sh', '-c', script, 'sh', user.keyFile, ...remedy], {
+      timeoutMs: 60_000,
+    });
     expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 0, stderr: '' });
     await host.down();
   });
@@ -100,9 +165,14 @@ describe.concurrent('an unprivileged controller', () => {
     ].join('\n');
     await user.writeFile('.ssh/config', config, 0o600);
     // Only the bastion may come in, so the way through it is the only one.
-    await host.read(`ufw allow from ${bastion.ipv4} to any port 22 proto tcp >/dev/null && ufw --force enable >/dev/null`);
+    await host.read(
+      `ufw allow from ${bastion.ipv4} to any port 22 proto tcp >/dev/null && ufw --force enable >/dev/null`,
+    );
     const viaJump = await run(['open-port', '--host', 'shut', '--dry-run']);
-    expect({ status: viaJump.status, failure: viaJump.document.failure }).toEqual({ status: 0, failure: null });
+    expect({ status: viaJump.status, failure: viaJump.document.failure }).toEqual({
+      status: 0,
+      failure: null,
+    });
     expect(hostOf(viaJump.document)).toMatchObject({ route: 'ssh', failure: null });
     const real = await run(['open-port', '--host', 'shut', '--yes']);
     expect(hostOf(real.document).proof?.level).toBe('login');
@@ -113,10 +183,26 @@ describe.concurrent('an unprivileged controller', () => {
   test('--jump on the command line', async () => {
     const host = await lab.up('inner');
     const bastion = await lab.up('outer');
-    await host.read(`ufw allow from ${bastion.ipv4} to any port 22 proto tcp >/dev/null && ufw --force enable >/dev/null`);
-    const flags = ['--host', host.ipv4 ?? '', '--user', 'admin', '--identity', user.keyFile, '--known-hosts', await knownHosts(), '-J', `root@${bastion.ipv4}`];
+    await host.read(
+      `ufw allow from ${bastion.ipv4} to any port 22 proto tcp >/dev/null && ufw --force enable >/dev/null`,
+    );
+    const flags = [
+      '--host',
+      host.ipv4 ?? '',
+      '--user',
+      'admin',
+      '--identity',
+      user.keyFile,
+      '--known-hosts',
+      await knownHosts(),
+      '-J',
+      `root@${bastion.ipv4}`,
+    ];
     const real = await run(['fix-authorized-keys', ...flags, '--dry-run']);
-    expect({ status: real.status, failure: real.document.failure }).toEqual({ status: 0, failure: null });
+    expect({ status: real.status, failure: real.document.failure }).toEqual({
+      status: 0,
+      failure: null,
+    });
     await host.down();
     await bastion.down();
   });
@@ -126,15 +212,36 @@ describe.concurrent('the endpoint as the route', () => {
   test('a latent fault is mended over the login that still works, and a fresh one proves it', async () => {
     const host = await lab.up('self');
     await host.read('rm /etc/ssh/ssh_host_rsa_key');
-    const flags = ['--host', host.ipv4 ?? '', '--user', 'root', '--identity', lab.keyFile, '--known-hosts', lab.knownHosts];
+    const flags = [
+      '--host',
+      host.ipv4 ?? '',
+      '--user',
+      'root',
+      '--identity',
+      lab.keyFile,
+      '--known-hosts',
+      lab.knownHosts,
+    ];
     const real = await run(['regenerate-host-keys', ...flags, '--yes'], {}, lab.ctl);
-    expect(hostOf(real.document)).toMatchObject({ outcome: 'changed', proof: { level: 'login', before: 'login' } });
+    expect(hostOf(real.document)).toMatchObject({
+      outcome: 'changed',
+      proof: { level: 'login', before: 'login' },
+    });
     await host.down();
   });
 
   test('one broken address family does not stop the other', async () => {
     const host = await lab.up('halved', { broken: 'ipv6' });
-    const flags = ['--host', host.ipv4 ?? '', '--user', 'root', '--identity', lab.keyFile, '--known-hosts', lab.knownHosts];
+    const flags = [
+      '--host',
+      host.ipv4 ?? '',
+      '--user',
+      'root',
+      '--identity',
+      lab.keyFile,
+      '--known-hosts',
+      lab.knownHosts,
+    ];
     expect((await run(['open-port', ...flags, '--dry-run'], {}, lab.ctl)).status).toBe(0);
     await host.down();
   });

@@ -32,7 +32,10 @@ describe.concurrent('a dry run of every playbook leaves nothing behind', () => {
     }
     const before = await snapshot(host);
     const dry = await remedy(lab, host, all, { args: ['--dry-run'] });
-    expect({ status: dry.status, failure: hostOf(dry.document).failure }).toEqual({ status: 0, failure: null });
+    expect({ status: dry.status, failure: hostOf(dry.document).failure }).toEqual({
+      status: 0,
+      failure: null,
+    });
     expect(differences(before, await snapshot(host))).toEqual([]);
     await host.down();
   });
@@ -43,11 +46,17 @@ describe.concurrent('a dry run of every playbook leaves nothing behind', () => {
     await host.breakIt(state);
     const before = await snapshot(host);
     const dry = await remedy(lab, host, all, { args: ['--dry-run'] });
-    expect({ status: dry.status, failure: hostOf(dry.document).failure }).toEqual({ status: 0, failure: null });
+    expect({ status: dry.status, failure: hostOf(dry.document).failure }).toEqual({
+      status: 0,
+      failure: null,
+    });
     expect(hostOf(dry.document).outcome).toBe('would-change');
     expect(differences(before, await snapshot(host))).toEqual([]);
     const real = await remedy(lab, host, 'open-port', { args: ['--yes'] });
-    expect(hostOf(real.document)).toMatchObject({ outcome: 'failed', failure: { code: 'apply-failed', access: 'Nothing was changed on the host.' } });
+    expect(hostOf(real.document)).toMatchObject({
+      outcome: 'failed',
+      failure: { code: 'apply-failed', access: 'Nothing was changed on the host.' },
+    });
     expect(real.status).toBe(1);
     await host.down();
   });

@@ -23,10 +23,23 @@ interface Call {
   readonly knownHosts?: string;
 }
 
-async function fail(call: Call): Promise<{ status: number | null; outcome: string; failure: RunFailure }> {
+async function fail(
+  call: Call,
+): Promise<{ status: number | null; outcome: string; failure: RunFailure }> {
   const identity = call.identity === undefined ? lab.keyFile : call.identity;
-  const flags = ['--host', call.address ?? host.ipv4 ?? '', '--user', call.user ?? 'root', ...(identity === null ? [] : ['--identity', identity]), '--known-hosts', call.knownHosts ?? lab.knownHosts];
-  const result = await lab.remedy(['run', 'open-port', '--yes', ...flags, ...(call.args ?? []), '--output', 'json'], { env: call.env ?? {}, timeoutMs: 60_000 });
+  const flags = [
+    '--host',
+    call.address ?? host.ipv4 ?? '',
+    '--user',
+    call.user ?? 'root',
+    ...(identity === null ? [] : ['--identity', identity]),
+    '--known-hosts',
+    call.knownHosts ?? lab.knownHosts,
+  ];
+  const result = await lab.remedy(
+    ['run', 'open-port', '--yes', ...flags, ...(call.args ?? []), '--output', 'json'],
+    { env: call.env ?? {}, timeoutMs: 60_000 },
+  );
   expect(result.stdout + result.stderr).not.toMatch(/^\s+at .*[:(]\d/m);
   const document = result.json<RunDocument>();
   const { failure, outcome } = hostOf(document);
@@ -40,17 +53,27 @@ async function fail(call: Call): Promise<{ status: number | null; outcome: strin
 describe.concurrent('each failure is its own, and says what it means for access', () => {
   test('connection refused', async () => {
     const result = await fail({ args: ['--port', '2'] });
-    expect(result).toMatchObject({ status: 4, outcome: 'unreachable', failure: { code: 'connection-refused', access: 'Nothing was changed on the host.' } });
+    expect(result).toMatchObject({
+      status: 4,
+      outcome: 'unreachable',
+      failure: { code: 'connection-refused', access: 'Nothing was changed on the host.' },
+    });
   });
 
   test('time-out', async () => {
     const silent = await lab.up('silent');
     await silent.breakIt('ufw-enable');
-    expect(await fail({ address: silent.ipv4 ?? '' })).toMatchObject({ status: 4, failure: { code: 'connect-timeout' } });
+    expect(await fail({ address: silent.ipv4 ?? '' })).toMatchObject({
+      status: 4,
+      failure: { code: 'connect-timeout' },
+    });
   });
 
   test('a name that does not resolve', async () => {
-    expect(await fail({ address: 'no-such-host.invalid' })).toMatchObject({ status: 4, failure: { code: 'resolve' } });
+    expect(await fail({ address: 'no-such-host.invalid' })).toMatchObject({
+      status: 4,
+      failure: { code: 'resolve' },
+    });
   });
 
   test('unknown host key: refused with its fingerprint and the way to accept it', async () => {
@@ -72,21 +95,39 @@ describe.concurrent('each failure is its own, and says what it means for access'
   });
 
   test('wrong password: one try', async () => {
-    const result = await fail({ user: 'admin', identity: '/nonexistent', env: { REMEDY_SSH_PASSWORD: 'wrong' } });
-    expect(result).toMatchObject({ status: 77, failure: { code: expect.stringMatching(/auth-failed|key-unusable/) } });
-    const failed = await host.read('journalctl --no-pager -q -u ssh -o cat | grep -c "Failed password for admin" || true');
+    const result = await fail({
+      user: 'admin',
+      identity: '/nonexistent',
+      env: { REMEDY_SSH_PASSWORD: 'wrong' },
+    });
+    expect(result).toMatchObject({
+      status: 77,
+      failure: { code: expect.stringMatching(/auth-failed|key-unusable/) },
+    });
+    const failed = await host.read(
+      'journalctl --no-pager -q -u ssh -o cat | grep -c "Failed password for admin" || true',
+    );
     expect(Number(failed)).toBeLessThanOrEqual(1);
   });
 
   test('no sudo', async () => {
-    expect(await fail({ user: 'admin' })).toMatchObject({ status: 77, failure: { code: 'no-sudo' } });
+    expect(await fail({ user: 'admin' })).toMatchObject({
+      status: 77,
+      failure: { code: 'no-sudo' },
+    });
   });
 
   test('wrong sudo password: one try, and the failure says so', async () => {
     const sudo = await lab.up('sudopw', { sudo: 'password' });
-    const result = await fail({ address: sudo.ipv4 ?? '', user: 'admin', env: { REMEDY_SUDO_PASSWORD: 'wrong' } });
+    const result = await fail({
+      address: sudo.ipv4 ?? '',
+      user: 'admin',
+      env: { REMEDY_SUDO_PASSWORD: 'wrong' },
+    });
     expect(result).toMatchObject({ status: 77, failure: { code: 'sudo-password' } });
-    const tries = await sudo.read('journalctl --no-pager -q -o cat | grep -c "auth could not identify\\|authentication failure.*sudo" || true');
+    const tries = await sudo.read(
+      'journalctl --no-pager -q -o cat | grep -c "auth could not identify\\|authentication failure.*sudo" || true',
+    );
     expect(Number(tries)).toBeLessThanOrEqual(1);
     await sudo.down();
   });
@@ -94,7 +135,10 @@ describe.concurrent('each failure is its own, and says what it means for access'
   test('shell missing', async () => {
     const shut = await lab.up('noshell');
     await shut.read('usermod -s /usr/sbin/nologin root');
-    expect(await fail({ address: shut.ipv4 ?? '' })).toMatchObject({ status: 4, failure: { code: 'shell-missing' } });
+    expect(await fail({ address: shut.ipv4 ?? '' })).toMatchObject({
+      status: 4,
+      failure: { code: 'shell-missing' },
+    });
     await shut.down();
   });
 
@@ -102,7 +146,10 @@ describe.concurrent('each failure is its own, and says what it means for access'
     const result = await fail({ args: ['--exec', 'sh -c "echo no such container >&2; exit 7"'] });
     expect(result).toMatchObject({ status: 4, failure: { code: 'exec-failed' } });
     expect(result.failure.why).toContain('no such container');
-    expect(await fail({ args: ['--exec', '/no/such/command'] })).toMatchObject({ status: 4, failure: { code: 'exec-failed' } });
+    expect(await fail({ args: ['--exec', '/no/such/command'] })).toMatchObject({
+      status: 4,
+      failure: { code: 'exec-failed' },
+    });
   });
 
   test('several routes: each is named with its reason', async () => {
@@ -115,7 +162,11 @@ describe.concurrent('each failure is its own, and says what it means for access'
     const odd = await lab.up('odd');
     await odd.read('mount --bind /bin/false /usr/sbin/nft');
     const result = await fail({ address: odd.ipv4 ?? '', args: ['--exec', odd.execCommand] });
-    expect(result).toMatchObject({ status: 1, outcome: 'refused', failure: { code: 'blocked', access: 'Nothing was changed on the host.' } });
+    expect(result).toMatchObject({
+      status: 1,
+      outcome: 'refused',
+      failure: { code: 'blocked', access: 'Nothing was changed on the host.' },
+    });
     expect(result.failure.why).toContain('nftables rules could not be read');
     expect((await odd.exec('ls /var/lib/remedy')).status).not.toBe(0);
     await odd.down();
@@ -123,38 +174,91 @@ describe.concurrent('each failure is its own, and says what it means for access'
 
   test('connection lost while looking', async () => {
     const lost = await lab.up('lost');
-    await lost.read('mv /usr/sbin/nft /usr/sbin/nft.away; printf \'#!/bin/sh\\nkill -9 $(pgrep -f "sshd: root@notty") 2>/dev/null; pkill -9 -f "sshd-session: root@notty"; sleep 20\\n\' >/usr/sbin/nft; chmod 755 /usr/sbin/nft');
-    expect(await fail({ address: lost.ipv4 ?? '' })).toMatchObject({ status: 4, outcome: 'unreachable', failure: { code: 'connection-lost', access: 'Nothing was changed on the host.' } });
+    await lost.read(
+      'mv /usr/sbin/nft /usr/sbin/nft.away; printf \'#!/bin/sh\\nkill -9 $(pgrep -f "sshd: root@notty") 2>/dev/null; pkill -9 -f "sshd-session: root@notty"; sleep 20\\n\' >/usr/sbin/nft; chmod 755 /usr/sbin/nft',
+    );
+    expect(await fail({ address: lost.ipv4 ?? '' })).toMatchObject({
+      status: 4,
+      outcome: 'unreachable',
+      failure: { code: 'connection-lost', access: 'Nothing was changed on the host.' },
+    });
     await lost.down();
   });
 
-  test('connection lost while applying: the repair ends complete without it', async ({ expect }) => {
+  test('connection lost while applying: the repair ends complete without it', async ({
+    expect,
+  }) => {
     const lost = await lab.up('half');
-    await lost.read('rm /etc/ssh/ssh_host_rsa_key; mv /usr/bin/ssh-keygen /usr/bin/ssh-keygen.real');
+    await lost.read(
+      'rm /etc/ssh/ssh_host_rsa_key; mv /usr/bin/ssh-keygen /usr/bin/ssh-keygen.real',
+    );
     // Only making a key kills the session; looking at keys does not.
-    const wrapper = '#!/bin/sh\ncase "$*" in *-N*) pkill -9 -f "sshd.*: root@notty" ;; esac\nexec /usr/bin/ssh-keygen.real "$@"\n';
-    await lost.exec(['sh', '-c', 'cat >/usr/bin/ssh-keygen; chmod 755 /usr/bin/ssh-keygen'], { stdin: wrapper });
-    const flags = ['--host', lost.ipv4 ?? '', '--user', 'root', '--identity', lab.keyFile, '--known-hosts', lab.knownHosts];
-    const result = await lab.remedy(['run', 'regenerate-host-keys', '--yes', ...flags, '--output', 'json'], { timeoutMs: 60_000 });
+    const wrapper =
+      '#!/bin/sh\ncase "$*" in *-N*) pkill -9 -f "sshd.*: root@notty" ;; esac\nexec /usr/bin/ssh-keygen.real "$@"\n';
+    await lost.exec(['sh', '-c', 'cat >/usr/bin/ssh-keygen; chmod 755 /usr/bin/ssh-keygen'], {
+      stdin: wrapper,
+    });
+    const flags = [
+      '--host',
+      lost.ipv4 ?? '',
+      '--user',
+      'root',
+      '--identity',
+      lab.keyFile,
+      '--known-hosts',
+      lab.knownHosts,
+    ];
+    const result = await lab.remedy(
+      ['run', 'regenerate-host-keys', '--yes', ...flags, '--output', 'json'],
+      { timeoutMs: 60_000 },
+    );
     const document = result.json<RunDocument>();
-    expect(hostOf(document)).toMatchObject({ outcome: 'unknown', failure: { code: 'contact-lost' } });
+    expect(hostOf(document)).toMatchObject({
+      outcome: 'unknown',
+      failure: { code: 'contact-lost' },
+    });
     expect(result.status).toBe(3);
     expect(hostOf(document).failure?.todo).toContain('/journal');
-    await expect.poll(async () => (await lost.exec('grep -c "end applied" /var/lib/remedy/*/journal')).stdout.trim(), { timeout: 20_000 }).toBe('1');
+    await expect
+      .poll(
+        async () =>
+          (await lost.exec('grep -c "end applied" /var/lib/remedy/*/journal')).stdout.trim(),
+        { timeout: 20_000 },
+      )
+      .toBe('1');
     expect((await lost.exec('ssh-keygen -y -f /etc/ssh/ssh_host_rsa_key')).status).toBe(0);
     await lost.down();
   });
 
   test('Ctrl-C while looking: exit 130, and nothing was written', async ({ expect }) => {
     const slow = await lab.up('slow');
-    await slow.read('mv /usr/sbin/nft /usr/sbin/nft.away; printf "#!/bin/sh\\n: >/run/looked-at; sleep 600\\n" >/usr/sbin/nft; chmod 755 /usr/sbin/nft');
+    await slow.read(
+      'mv /usr/sbin/nft /usr/sbin/nft.away; printf "#!/bin/sh\\n: >/run/looked-at; sleep 600\\n" >/usr/sbin/nft; chmod 755 /usr/sbin/nft',
+    );
     const interrupt = new AbortController();
-    const flags = ['--host', slow.ipv4 ?? '', '--user', 'root', '--identity', lab.keyFile, '--known-hosts', lab.knownHosts];
-    const running = lab.remedy(['run', 'open-port', '--yes', ...flags, '--output', 'json'], { signal: interrupt.signal, killSignal: 'SIGINT' });
-    await expect.poll(async () => (await slow.exec('test -e /run/looked-at')).status, { timeout: 20_000 }).toBe(0);
+    const flags = [
+      '--host',
+      slow.ipv4 ?? '',
+      '--user',
+      'root',
+      '--identity',
+      lab.keyFile,
+      '--known-hosts',
+      lab.knownHosts,
+    ];
+    const running = lab.remedy(['run', 'open-port', '--yes', ...flags, '--output', 'json'], {
+      signal: interrupt.signal,
+      killSignal: 'SIGINT',
+    });
+    await expect
+      .poll(async () => (await slow.exec('test -e /run/looked-at')).status, { timeout: 20_000 })
+      .toBe(0);
     interrupt.abort();
     const result = await running;
-    expect({ status: result.status, failure: hostOf(result.json<RunDocument>()).failure?.code }).toEqual({ status: 130, failure: 'interrupted' });
+    expect({
+      status: result.status,
+      failure: hostOf(result.json<RunDocument>()).failure?.code,
+    }).toEqual({ status: 130, failure: 'interrupted' });
     expect((await slow.exec('ls /var/lib/remedy')).status).not.toBe(0);
     await slow.down();
   });

@@ -108,7 +108,13 @@ export async function expectRemedy(
 ): Promise<RunDocument> {
   const family = call.family ?? (host.ipv4 === undefined ? 6 : 4);
   const login = async (): Promise<number | null> =>
-    (await host.login(call.user ?? 'root', 'true', { connectSeconds: 2, port: call.port ?? 22, family })).status;
+    (
+      await host.login(call.user ?? 'root', 'true', {
+        connectSeconds: 2,
+        port: call.port ?? 22,
+        family,
+      })
+    ).status;
   expect(await login(), 'the break locks out').not.toBe(0);
   const dry = await remedy(lab, host, playbooks, {
     ...call,

@@ -19,11 +19,23 @@ export async function docsCommand(name: string | undefined): Promise<number> {
   if (name !== undefined && module === undefined && playbook === undefined) {
     const near = suggest(name, [...modules.keys(), ...parsed.map((one) => one.name)]);
     return reportFailure(
-      { code: 'usage', what: `There is no module or playbook ${JSON.stringify(name)}.`, why: near === null ? '' : `Did you mean ${near}?`, access: notContacted, todo: 'To see them all, run:\n    remedy docs' },
+      {
+        code: 'usage',
+        what: `There is no module or playbook ${JSON.stringify(name)}.`,
+        why: near === null ? '' : `Did you mean ${near}?`,
+        access: notContacted,
+        todo: 'To see them all, run:\n    remedy docs',
+      },
       [],
     );
   }
-  const chosenModules = name === undefined ? modules : new Map(module === undefined ? [] : [[name, module]]);
-  process.stdout.write(referenceMarkdown(chosenModules, name === undefined ? parsed : playbook === undefined ? [] : [playbook]));
+  const chosenModules =
+    name === undefined ? modules : new Map(module === undefined ? [] : [[name, module]]);
+  process.stdout.write(
+    referenceMarkdown(
+      chosenModules,
+      name === undefined ? parsed : playbook === undefined ? [] : [playbook],
+    ),
+  );
   return 0;
 }

@@ -54,7 +54,13 @@ export async function runCommand(names: readonly string[], flags: RunFlags): Pro
   return status;
 }
 
-async function runOne(runId: string, names: readonly string[], flags: RunFlags, view: View, signal: AbortSignal): Promise<HostResult> {
+async function runOne(
+  runId: string,
+  names: readonly string[],
+  flags: RunFlags,
+  view: View,
+  signal: AbortSignal,
+): Promise<HostResult> {
   checkFlags(flags);
   const playbooks = await loadPlaybooks(names, flags.playbooks, flags.var);
   const way = await resolveRoutes(flags, signal, (text) => view.emit({ type: 'notice', text }));
@@ -67,7 +73,12 @@ async function runOne(runId: string, names: readonly string[], flags: RunFlags, 
     approve: async (steps) => {
       await view.settled();
       const count = steps.flatMap(({ changes }) => changes).length;
-      return flags.yes || askYesNo(`Apply ${count === 1 ? 'this change' : `these ${count} changes`} to ${way.endpoint.host}?`);
+      return (
+        flags.yes ||
+        askYesNo(
+          `Apply ${count === 1 ? 'this change' : `these ${count} changes`} to ${way.endpoint.host}?`,
+        )
+      );
     },
     emit: view.emit,
     signal,
@@ -79,12 +90,21 @@ function checkFlags(flags: RunFlags): void {
     throw usage(`--output ${flags.output} is not known`, 'It takes text, json or ndjson.');
   }
   if (!flags.dryRun && !flags.yes && !canAsk()) {
-    throw usage('Nobody can be asked whether to apply the changes', 'There is no terminal. Give --yes to apply without asking, or --dry-run to only look.');
+    throw usage(
+      'Nobody can be asked whether to apply the changes',
+      'There is no terminal. Give --yes to apply without asking, or --dry-run to only look.',
+    );
   }
 }
 
 function usage(what: string, why: string): RunFailure {
-  return new RunFailure({ code: 'usage', what: `${what}.`, why, access: notContacted, todo: 'For help, run:\n    remedy run --help' });
+  return new RunFailure({
+    code: 'usage',
+    what: `${what}.`,
+    why,
+    access: notContacted,
+    todo: 'For help, run:\n    remedy run --help',
+  });
 }
 
 // Values may name the endpoint, so a playbook is bound twice: before the host is contacted, to refuse
@@ -96,7 +116,10 @@ function unwrapBind(playbooks: LoadedPlaybooks, endpoint: Endpoint): void {
   }
 }
 
-function bindFor(playbooks: LoadedPlaybooks, endpoint: Endpoint): Result<readonly BoundPlaybook[], Failure> {
+function bindFor(
+  playbooks: LoadedPlaybooks,
+  endpoint: Endpoint,
+): Result<readonly BoundPlaybook[], Failure> {
   const bound = playbooks.bind(endpoint);
   return bound.ok ? bound : { ok: false, error: invalidPlaybook(printDiagnostics(bound.error)) };
 }
@@ -117,11 +140,16 @@ async function createView(flags: RunFlags): Promise<View> {
 function report(result: RunResult, status: number, output: string): void {
   if (output !== 'json' && output !== 'ndjson') {
     const paint = createPaint(wantsColor(process.env, process.stdout.isTTY));
-    const text = [...result.hosts.map((host) => resultText(host, paint)), ...(result.failure === null ? [] : [failureText(result.failure, paint)])];
+    const text = [
+      ...result.hosts.map((host) => resultText(host, paint)),
+      ...(result.failure === null ? [] : [failureText(result.failure, paint)]),
+    ];
     (result.failure === null ? process.stdout : process.stderr).write(`${text.join('\n')}\n`);
     return;
   }
-  process.stdout.write(`${JSON.stringify(runDocument(result, status), null, output === 'json' ? 2 : 0)}\n`);
+  process.stdout.write(
+    `${JSON.stringify(runDocument(result, status), null, output === 'json' ? 2 : 0)}\n`,
+  );
 }
 
 function makeRunId(now: Date): string {
@@ -152,7 +180,8 @@ function watchInterrupts(): Interrupt {
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   return {
     signal: controller.signal,
-    exitStatus: (result) => (status !== null && !result.hosts.some(({ outcome }) => touched.has(outcome)) ? status : null),
+    exitStatus: (result) =>
+      status !== null && !result.hosts.some(({ outcome }) => touched.has(outcome)) ? status : null,
     stop: () => {
       process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     },
@@ -163,7 +192,12 @@ const touched: ReadonlySet<HostResult['outcome']> = new Set(['changed', 'unknown
 
 // Whatever an abort looked like from within, the person pressed Ctrl-C.
 function interrupted(host: HostResult, interrupt: Interrupt): HostResult {
-  if (!interrupt.signal.aborted || touched.has(host.outcome) || host.outcome === 'unchanged' || host.outcome === 'would-change') {
+  if (
+    !interrupt.signal.aborted ||
+    touched.has(host.outcome) ||
+    host.outcome === 'unchanged' ||
+    host.outcome === 'would-change'
+  ) {
     return host;
   }
   return {
