@@ -29,6 +29,7 @@ export interface SavedRules {
 // Legacy iptables loads its kernel modules when it is merely listed, so it is read only where the
 // kernel says that it holds tables already. The nft-backed tools load nf_tables: they run where that
 // is loaded, built in, or where the kernel has no loadable modules.
+/** Shell function `nft_ready`: whether nftables can be read without loading a kernel module. */
 export const nftReady = `nft_ready() {
   [ ! -r /proc/modules ] && return 0
   [ -d /sys/module/nf_tables ] && return 0

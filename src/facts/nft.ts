@@ -1,7 +1,8 @@
 import { known, unknown, type Fact, type Observed, type Parts } from './fact.ts';
 import { parseFiles, printFiles, type HostFile } from './files.ts';
 import { nftReady } from './iptables.ts';
-import { asObject, readExpressions, type Json } from './nft-expression.ts';
+import { readExpressions } from './nft-expression.ts';
+import { asObject, type Json } from './nft-match.ts';
 import type { BaseChain, Chain, Rule, Ruleset, Table } from './ruleset.ts';
 
 /** The nftables rule set of the kernel, and the files that bring it back at boot. */

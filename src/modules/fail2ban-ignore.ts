@@ -2,6 +2,7 @@ import type { Change } from '../core/change.ts';
 import { request } from '../facts/fact.ts';
 import { fail2banFact, type Fail2ban, type Jail } from '../facts/fail2ban.ts';
 
+/** The request for fail2ban's jails and bans. */
 export const fail2banRequest = request(fail2banFact, undefined);
 
 /**

@@ -15,7 +15,9 @@ export const admissionSchema = z.strictObject({
   from: z.string().default('any').describe('who may connect: `any`, or a net in CIDR notation'),
 });
 
+/** The request for the iptables rules. */
 export const iptablesRequest: FactRequest<Iptables> = request(iptablesFact, undefined);
+/** The request for the nftables rules. */
 export const nftRequest: FactRequest<Nft> = request(nftFact, undefined);
 
 /** The network fact for the endpoint's client. */

@@ -1,5 +1,4 @@
 import type { Change } from '../core/change.ts';
-import { compareSpans, parseSpan } from '../core/net.ts';
 import { request, type FactSet } from '../facts/fact.ts';
 import { firewalldFact, type Firewalld, type Zone } from '../facts/firewalld.ts';
 import {
@@ -9,14 +8,8 @@ import {
   type Ruleset,
   type Table,
 } from '../facts/ruleset.ts';
-import {
-  acceptRule,
-  describePacket,
-  isEveryone,
-  passageThrough,
-  passesWith,
-  type Probe,
-} from '../walk/firewall.ts';
+import { describePacket, type Probe } from '../walk/firewall.ts';
+import { acceptRule, passageThrough, passesWith } from '../walk/placement.ts';
 import type { Packet } from '../walk/packet.ts';
 import {
   admissionSchema,
@@ -26,7 +19,17 @@ import {
   nftRequest,
 } from './firewall-facts.ts';
 import { blocked, change, none, type Module, type ModulePlan } from './module.ts';
+import {
+  admission,
+  admits,
+  permanentZone,
+  withAdmit,
+  zoneFor,
+  zoneText,
+  type Admit,
+} from './firewalld-zone.ts';
 
+/** The request for firewalld's zones. */
 export const firewalldRequest = request(firewalldFact, undefined);
 
 /** Lets a port through firewalld, in the zone that holds the client, now and after a reload. */
@@ -55,14 +58,6 @@ export const firewalldPort: Module<typeof admissionSchema> = {
       : blocked(firewall.because);
   },
 };
-
-/** What a zone is to admit, as firewalld words it. */
-interface Admit {
-  readonly kind: 'service' | 'port' | 'rich-rule';
-  readonly value: string;
-  /** A rich rule that must come before the zone's own denials. */
-  readonly first: boolean;
-}
 
 function planZones(facts: FactSet, probes: readonly Probe[], ruleset: Ruleset): ModulePlan {
   let state = facts;
@@ -138,60 +133,6 @@ function isFirewalld(table: Table): boolean {
   );
 }
 
-// A source binding wins over an interface (firewalld.zones(5)); what no zone holds, the default does.
-function zoneFor(firewalld: Firewalld, packet: Packet): Zone | null {
-  const source = parseSpan(packet.source);
-  const bySource = firewalld.runtime.find((zone) =>
-    zone.sources.some((text) => {
-      const span = parseSpan(text);
-      return source !== null && span !== null && compareSpans(source, span) === 'inside';
-    }),
-  );
-  const byInterface = firewalld.runtime.find(
-    (zone) => packet.interface !== null && zone.interfaces.includes(packet.interface),
-  );
-  return (
-    bySource ??
-    byInterface ??
-    firewalld.runtime.find(({ name }) => name === firewalld.defaultZone) ??
-    null
-  );
-}
-
-// The interface may be bound to another zone for good than it is now.
-function permanentZone(firewalld: Firewalld, runtime: Zone, packet: Packet): Zone | null {
-  const bound = firewalld.permanent.find(
-    (zone) => packet.interface !== null && zone.interfaces.includes(packet.interface),
-  );
-  const same = firewalld.permanent.find(({ name }) => name === runtime.name);
-  return runtime.sources.length > 0 ? (same ?? null) : (bound ?? same ?? null);
-}
-
-function admission(firewalld: Firewalld, packet: Packet, first: boolean): Admit {
-  const port = `${packet.port}/tcp`;
-  if (!isEveryone(packet) || first) {
-    const source = isEveryone(packet) ? '' : ` source address="${packet.source}"`;
-    const priority = first ? ` priority="${lowestPriority(firewalld) - 1}"` : '';
-    const family = packet.family === 'ip' ? 'ipv4' : 'ipv6';
-    return {
-      kind: 'rich-rule',
-      first,
-      value: `rule${priority} family="${family}"${source} port port="${packet.port}" protocol="tcp" accept`,
-    };
-  }
-  const ssh = firewalld.services['ssh'] ?? [];
-  return ssh.length === 1 && ssh[0] === port
-    ? { kind: 'service', value: 'ssh', first: false }
-    : { kind: 'port', value: port, first: false };
-}
-
-function lowestPriority(firewalld: Firewalld): number {
-  const priorities = [...firewalld.runtime, ...firewalld.permanent]
-    .flatMap(({ richRules }) => richRules)
-    .map((rule) => Number(/priority="?(-?\d+)/.exec(rule)?.[1] ?? 0));
-  return Math.max(Math.min(0, ...priorities), -32767);
-}
-
 function placeInZone(
   ruleset: Ruleset,
   zone: Zone,
@@ -228,33 +169,6 @@ function zoneChain(
     },
   ];
   return refs.find((ref) => findChain(ruleset, ref) !== null) ?? null;
-}
-
-/** Whether a zone admits the packet by its own settings; the kernel is not asked for permanent ones. */
-function admits(zone: Zone, firewalld: Firewalld, packet: Packet, admit: Admit): boolean {
-  if (admit.first) {
-    return zone.richRules.some((rule) => rule === admit.value);
-  }
-  const ports = [
-    ...zone.ports,
-    ...zone.services.flatMap((service) => firewalld.services[service] ?? []),
-  ];
-  const open = ports.some((text) => {
-    const match = /^(\d+)(?:-(\d+))?\/tcp$/.exec(text);
-    return (
-      match !== null &&
-      packet.port >= Number(match[1]) &&
-      packet.port <= Number(match[2] ?? match[1])
-    );
-  });
-  return (
-    open || zone.target === 'ACCEPT' || zone.richRules.some((rule) => sameRich(rule, admit.value))
-  );
-}
-
-function sameRich(a: string, b: string): boolean {
-  const words = (text: string): string => text.split(/\s+/).toSorted().join(' ');
-  return words(a) === words(b);
 }
 
 function zoneChange(
@@ -328,28 +242,4 @@ function rulesetAfter(facts: FactSet, ruleset: Ruleset): { key: string; value: u
         ]
       : []),
   ];
-}
-
-function withAdmit(zone: Zone, admit: Admit): Zone {
-  switch (admit.kind) {
-    case 'service':
-      return { ...zone, services: [...zone.services, admit.value].toSorted() };
-    case 'port':
-      return { ...zone, ports: [...zone.ports, admit.value] };
-    case 'rich-rule':
-      return { ...zone, richRules: [...zone.richRules, admit.value] };
-  }
-}
-
-function zoneText(zone: Zone): string {
-  return [
-    `target: ${zone.target}`,
-    `interfaces: ${zone.interfaces.join(' ')}`,
-    `sources: ${zone.sources.join(' ')}`,
-    `services: ${zone.services.join(' ')}`,
-    `ports: ${zone.ports.join(' ')}`,
-    `rich rules:`,
-    ...zone.richRules.map((rule) => `  ${rule}`),
-    '',
-  ].join('\n');
 }

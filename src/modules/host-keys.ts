@@ -8,6 +8,7 @@ import { blocked, change, none, type Module } from './module.ts';
 
 const schema = z.strictObject({});
 
+/** The request for sshd's host keys. */
 export const hostKeysRequest = request(hostKeysFact, undefined);
 
 /** Makes new host keys for those that are missing, empty or corrupt, and leaves good ones alone. */

@@ -12,13 +12,8 @@ import {
   type Ruleset,
   type Table,
 } from '../facts/ruleset.ts';
-import {
-  acceptRule,
-  describePacket,
-  isEveryone,
-  passageThrough,
-  placeAccept,
-} from '../walk/firewall.ts';
+import { describePacket, isEveryone } from '../walk/firewall.ts';
+import { acceptRule, passageThrough, placeAccept } from '../walk/placement.ts';
 import type { Packet } from '../walk/packet.ts';
 import {
   admissionSchema,
@@ -170,7 +165,7 @@ export function insertSavedLine(text: string, ref: ChainRef, index: number, line
   const own = lines.flatMap((one, at) => (at > start && at < end && isOwn(one) ? [at] : []));
   const at = own[index] ?? (own.length === 0 ? end : (own.at(-1) ?? end) + 1);
   const ending = lines[start]?.endsWith('\r') === true ? '\r' : '';
-  const counted = own.some((place) => counters.test(lines[place] ?? ""));
+  const counted = own.some((place) => counters.test(lines[place] ?? ''));
   return lines.toSpliced(at, 0, `${counted ? '[0:0] ' : ''}${line}${ending}`).join('\n');
 }
 

@@ -12,14 +12,8 @@ import {
   type Ruleset,
   type Table,
 } from '../facts/ruleset.ts';
-import {
-  acceptRule,
-  describePacket,
-  isEveryone,
-  joinRulesets,
-  passageThrough,
-  placeAccept,
-} from '../walk/firewall.ts';
+import { describePacket, isEveryone, joinRulesets } from '../walk/firewall.ts';
+import { acceptRule, passageThrough, placeAccept } from '../walk/placement.ts';
 import type { Packet } from '../walk/packet.ts';
 import {
   admissionSchema,

@@ -16,6 +16,7 @@ const names = ['ssh.service', 'sshd.service', 'ssh.socket', 'sshd.socket'] as co
 
 const unitsRequest = request(unitsFact, names);
 const listenersRequest = request(listenersFact, undefined);
+/** The request for what sshd says of itself. */
 export const sshdRequest = request(sshdFact, undefined);
 
 /** Runs the one unit that serves SSH on this host, now and at boot. */

@@ -6,13 +6,8 @@ import { request } from '../facts/fact.ts';
 import type { Iptables } from '../facts/iptables.ts';
 import { editChain, findChain, type ChainRef } from '../facts/ruleset.ts';
 import { ufwFact, type Ufw, type UfwRule } from '../facts/ufw.ts';
-import {
-  acceptRule,
-  describePacket,
-  isEveryone,
-  placeAccept,
-  type Probe,
-} from '../walk/firewall.ts';
+import { describePacket, isEveryone, type Probe } from '../walk/firewall.ts';
+import { acceptRule, placeAccept } from '../walk/placement.ts';
 import type { Packet } from '../walk/packet.ts';
 import {
   admissionSchema,
@@ -24,11 +19,21 @@ import {
   type FirewallFacts,
 } from './firewall-facts.ts';
 import { blocked, change, none, type Module, type ModulePlan } from './module.ts';
+import {
+  allowRule,
+  kernelIndexOf,
+  listIndex,
+  listText,
+  positionOf,
+  rulesOf,
+  sameTuple,
+} from './ufw-list.ts';
 
 const schema = admissionSchema.extend({
   rule: z.literal('allow').default('allow').describe('what the rule does'),
 });
 
+/** The request for ufw's rules. */
 export const ufwRequest = request(ufwFact, undefined);
 
 /** Lets a port through ufw: a rule of ufw's own, placed where it takes effect. */
@@ -303,10 +308,6 @@ function userChain(family: Family): ChainRef {
   };
 }
 
-function rulesOf(ufw: Ufw, family: Family): readonly UfwRule[] {
-  return family === 'ip' ? ufw.rules : ufw.rules6;
-}
-
 function withRules(
   state: State,
   packet: Packet,
@@ -329,91 +330,10 @@ function withRules(
   };
 }
 
-/** The position in ufw's list that a position in the kernel's chain stands for; null: they differ. */
-function listIndex(rules: readonly UfwRule[], kernelIndex: number): number | null {
-  let seen = 0;
-  for (const [index, rule] of rules.entries()) {
-    if (seen + rule.kernelRules > kernelIndex) {
-      return profileStart(rules, index);
-    }
-    seen += rule.kernelRules;
-  }
-  return seen === kernelIndex ? rules.length : null;
-}
-
-function kernelIndexOf(rules: readonly UfwRule[], at: number): number {
-  return rules.slice(0, at).reduce((sum, rule) => sum + rule.kernelRules, 0);
-}
-
-// `ufw insert` counts the IPv4 rules first and the IPv6 rules behind them (ufw(8), "insert").
-function positionOf(ufw: Ufw, family: Family, at: number): number {
-  const before = family === 'ip' ? [] : ufw.rules;
-  return countListed(before) + countListed(rulesOf(ufw, family).slice(0, at)) + 1;
-}
-
-// The rules of one application profile are one line of `ufw status numbered`, however many they are.
-function countListed(rules: readonly UfwRule[]): number {
-  return rules.filter((rule, index) => !continuesProfile(rule, rules[index - 1])).length;
-}
-
-function continuesProfile(rule: UfwRule, before: UfwRule | undefined): boolean {
-  return (
-    rule.application !== '' &&
-    rule.application === before?.application &&
-    rule.source === before.source &&
-    rule.destination === before.destination
-  );
-}
-
-/** The first rule of the profile that the rule at `at` belongs to: nothing goes between them. */
-function profileStart(rules: readonly UfwRule[], at: number): number {
-  const rule = rules[at];
-  return rule !== undefined && continuesProfile(rule, rules[at - 1])
-    ? profileStart(rules, at - 1)
-    : at;
-}
-
 function ruleWords(packet: Packet): string[] {
   return ['proto', 'tcp', 'from', packet.source, 'to', 'any', 'port', String(packet.port)];
 }
 
-function allowRule(packet: Packet): UfwRule {
-  return {
-    action: 'allow',
-    protocol: 'tcp',
-    port: String(packet.port),
-    destination: packet.family === 'ip' ? '0.0.0.0/0' : '::/0',
-    sourcePort: 'any',
-    source: packet.source,
-    direction: 'in',
-    application: '',
-    kernelRules: 1,
-  };
-}
-
-function sameTuple(a: UfwRule, b: UfwRule): boolean {
-  return (
-    a.protocol === b.protocol &&
-    a.port === b.port &&
-    a.destination === b.destination &&
-    a.sourcePort === b.sourcePort &&
-    a.source.replace(/\/(?:32|128)$/, '') === b.source.replace(/\/(?:32|128)$/, '') &&
-    a.direction === b.direction &&
-    a.application === b.application
-  );
-}
-
 function sourceName(packet: Packet): string {
   return isEveryone(packet) ? 'anywhere' : packet.source;
-}
-
-function listText(rules: readonly UfwRule[]): string {
-  return rules.map((rule) => `${describeRule(rule)}\n`).join('');
-}
-
-function describeRule(rule: UfwRule): string {
-  const to = rule.port === 'any' ? 'any port' : `${rule.port}/${rule.protocol}`;
-  const source = rule.source === '0.0.0.0/0' || rule.source === '::/0' ? 'anywhere' : rule.source;
-  const direction = rule.direction === 'in' ? '' : ` (${rule.direction})`;
-  return `${rule.action} ${to} from ${source}${rule.source.includes(':') ? ' (v6)' : ''}${direction}`;
 }

@@ -19,6 +19,7 @@ import type { Route, Session } from '../route/route.ts';
 import { brokenLink, walk, walkRequests } from '../walk/walk.ts';
 import { applyStage } from './apply.ts';
 import { checkStage, commandRequests } from './check.ts';
+import { blockedFailure, checkFailure, declinedFailure, shutFailure } from './failure.ts';
 import { observe } from './observe.ts';
 import { openRoute } from './open-route.ts';
 import { atLeast, toProof, type Prober } from './prove.ts';
@@ -348,46 +349,7 @@ function describeFrom(endpoint: Endpoint): string {
     : `logins come from ${endpoint.from.address}${endpoint.from.assumed ? ' (assumed)' : ''}`;
 }
 
-function blockedFailure(step: PlannedStep, changed: boolean): Failure {
-  return {
-    code: 'blocked',
-    what: `Step ${step.id} of ${step.playbook} cannot be done.`,
-    why: step.reason,
-    access: changed ? 'The steps before it were made and hold.' : nothingChanged,
-    todo: 'Mend what is named above, or leave this playbook out, then run the same command again.',
-  };
-}
-
-const declinedFailure: Failure = {
-  code: 'declined',
-  what: 'The changes were not approved.',
-  why: 'The answer was no.',
-  access: nothingChanged,
-  todo: 'Run the same command again to approve them, or with --yes.',
-};
-
-function checkFailure(check: CheckResult, runId: string): Failure {
-  return {
-    code: 'check-failed',
-    what: `The changes were made, but this does not hold: ${check.name}.`,
-    why: check.detail,
-    access: 'The changes are still there. Keep the session you have until you can log in anew.',
-    todo: `Look at /var/lib/remedy/${runId}/journal on the host.`,
-  };
-}
-
 function walkText(facts: FactSet, endpoint: Endpoint): string | null {
   const broken = brokenLink(walk(facts, endpoint));
   return broken === null ? null : `${broken.layer}: ${broken.by}`;
-}
-
-function shutFailure(endpoint: Endpoint, broken: string | null, login: Failure | null): Failure {
-  const seen = login === null ? 'no login was made' : `${login.what} ${login.why}`;
-  return {
-    code: 'endpoint-shut',
-    what: `The changes were made and hold, but a fresh login to ${endpoint.host} port ${endpoint.port} does not work yet.`,
-    why: broken === null ? seen : `${seen}\nStill in the way: ${broken}`,
-    access: 'The changes were kept. Something else keeps people out.',
-    todo: login?.todo ?? 'Mend what is named above.',
-  };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readExpressions, type Json } from '../../src/facts/nft-expression.ts';
+import { readExpressions } from '../../src/facts/nft-expression.ts';
+import type { Json } from '../../src/facts/nft-match.ts';
 import { nftFact, parseNftJson, parseRuleTexts } from '../../src/facts/nft.ts';
 import type { Chain, Match, Ruleset } from '../../src/facts/ruleset.ts';
 import { capturedParts, capturedValue, distros, part } from './support/captured.ts';

@@ -5,16 +5,13 @@ import { nftFact } from '../../src/facts/nft.ts';
 import { networkFact } from '../../src/facts/network.ts';
 import { findChain, type ChainRef, type Ruleset } from '../../src/facts/ruleset.ts';
 import {
-  acceptRule,
   clientPacket,
   describePacket,
   joinRulesets,
-  passageThrough,
-  passesWith,
-  placeAccept,
   probesFor,
   walkFirewall,
 } from '../../src/walk/firewall.ts';
+import { acceptRule, passageThrough, passesWith, placeAccept } from '../../src/walk/placement.ts';
 import { capturedFacts, client, distros } from '../facts/support/captured.ts';
 import { request, unknown } from '../../src/facts/fact.ts';
 import { traverse } from '../../src/walk/netfilter.ts';
