@@ -6,7 +6,7 @@ import type { Exit } from './route.ts';
 
 const noRoot = `Root is needed for a repair, and this login cannot become root. ${nothingDone}`;
 const otherLogin =
-  'Log in as root (--via root@ADDRESS), or use a route that is root already: --console, --exec, --local.';
+  'Log in as root (--via root@ADDRESS), or use a route that is root already: --exec or --local.';
 
 /** The failure for a login that gave no POSIX shell. `said` is what came instead of an answer. */
 export function shellMissingFailure(name: string, exit: Exit | null, said: string): Failure {
@@ -67,7 +67,9 @@ export function sudoRefusedFailure(name: string, refusal: SudoRefusal, said: str
     why: `${reasons[refusal]}${quoted(said)}`,
     access: noRoot,
     todo:
-      refusal === 'needs-tty' ? `Use --console, which has a terminal. ${otherLogin}` : otherLogin,
+      refusal === 'needs-tty'
+        ? `Take requiretty out of sudoers, or use a way in that is root already. ${otherLogin}`
+        : otherLogin,
   };
 }
 

@@ -25,7 +25,7 @@ function unreached(place: HopPlace): string {
     : `This route is shut. ${nothingDone}`;
 }
 
-const otherWay = 'Try another route: --console, --exec, or --via with another port or a jump host.';
+const otherWay = 'Try another route: --exec, or --via with another port or a jump host.';
 
 interface SocketReason {
   readonly code: FailureCode;
@@ -169,7 +169,7 @@ export function negotiationFailure(place: HopPlace, text: string): Failure {
     what: `No common language was found with ${placeName(place)}.`,
     why: cleanLine(text, 300),
     access: unreached(place),
-    todo: 'Try the OpenSSH client, which knows more algorithms: --openssh',
+    todo: "Try the OpenSSH client, which knows more algorithms:\n    --exec 'ssh -T HOST sh'",
   };
 }
 
@@ -178,7 +178,7 @@ const compareOnConsole = 'for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -l
 /** The failure for a key that no known_hosts file has. */
 export function unknownKeyFailure(place: HopPlace, key: HostKey, certAuthority: boolean): Failure {
   const ca = certAuthority
-    ? ' A certificate authority is trusted for this name, but this route cannot check certificates (--openssh can).'
+    ? ' A certificate authority is trusted for this name, but this route cannot check certificates; the OpenSSH client can.'
     : '';
   return {
     code: 'host-key-unknown',
@@ -301,6 +301,7 @@ export function interruptedFailure(): Failure {
   };
 }
 
+// A sentence begins with a capital, but the name of a host is not ours to change.
 function capital(text: string): string {
-  return `${text[0]?.toUpperCase() ?? ''}${text.slice(1)}`;
+  return text.startsWith('the jump host ') ? `T${text.slice(1)}` : text;
 }

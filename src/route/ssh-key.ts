@@ -87,7 +87,7 @@ function otherKey(file: string, text: string): KeyFile {
     return unusable(
       file,
       'is a certificate, which this route cannot use',
-      'Use the OpenSSH client: --openssh',
+      "Use the OpenSSH client as the way in:\n    --exec 'ssh -T HOST sh'",
     );
   }
   if (publicKey !== null) {
@@ -116,7 +116,11 @@ function opensshKey(file: string, text: string): KeyFile {
     );
   }
   if (header.publicKey.type.startsWith('sk-')) {
-    return unusable(file, securityKey, 'Use the OpenSSH client: --openssh');
+    return unusable(
+      file,
+      securityKey,
+      "Use the OpenSSH client as the way in:\n    --exec 'ssh -T HOST sh'",
+    );
   }
   if (header.cipher.startsWith('chacha20')) {
     return unusable(

@@ -213,7 +213,7 @@ function settle(
   const files = knownHostsFiles(options, { config, tokens, notices });
   for (const keyword of config?.opensshOnly ?? []) {
     notices.add(
-      `${keyword} is set for ${options.host}; only the OpenSSH client can use it (--openssh).`,
+      `${keyword} is set for ${options.host}; only the OpenSSH client can use it: --exec 'ssh -T HOST sh'.`,
     );
   }
   return ok({
