@@ -96,6 +96,7 @@ class HostRunner {
   readonly #stages: StageResult[] = [];
   #changed = false;
   #before: ProofLevel | null = null;
+  #facts: FactSet | null = null;
   #result: HostResult;
 
   constructor(run: HostRun, route: Route, session: Session) {
@@ -170,6 +171,7 @@ class HostRunner {
       detail: `${new Set(requests.map(({ name }) => name)).size} facts by one read-only program`,
     });
     const facts = unwrap(await observe(this.#session, requests, signal));
+    this.#facts = facts;
     emit({ type: 'phase-done', phase: 'observe', detail: describeFrom(this.#endpoint) });
     return facts;
   }
@@ -322,12 +324,13 @@ class HostRunner {
     outcome: Outcome,
     more: { facts?: FactSet; proof?: Proof; failure?: Failure | null },
   ): HostResult {
-    const { facts, proof, failure } = more;
+    const { proof, failure } = more;
+    const facts = more.facts ?? this.#facts;
     this.#result = {
       ...this.#result,
       outcome,
       stages: this.#stages,
-      links: facts === undefined ? [] : walk(facts, this.#endpoint),
+      links: facts === null ? [] : walk(facts, this.#endpoint),
       notices: this.#notices,
       proof: proof ?? null,
       failure: failure ?? null,
