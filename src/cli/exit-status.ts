@@ -1,7 +1,7 @@
 import type { FailureCode } from '../core/failure.ts';
 import type { HostResult, RunResult } from '../run/result.ts';
 
-/** The exit status of a failure (DESIGN section 9); one number for each code. */
+/** The exit status of a failure; one number for each code. */
 export function failureStatus(code: FailureCode): number {
   switch (code) {
     case 'usage':

@@ -91,7 +91,9 @@ async function chooseFiles(
     byName.set(name, [...(byName.get(name) ?? []), file]);
   }
   const chosen: PlaybookFile[] = [];
-  const problems: string[] = [];
+  const problems = names.flatMap((name, index) =>
+    names.indexOf(name) < index ? [`${name} was named twice`] : [],
+  );
   for (const name of names) {
     const found = await chooseFile(name, byName);
     if (typeof found === 'string') {
@@ -120,7 +122,7 @@ async function chooseFile(
   const found = byName.get(name);
   if (found === undefined) {
     const near = suggest(name, [...byName.keys()]);
-    return `there is no playbook ${JSON.stringify(name)}${near === null ? '' : `; did you mean ${near}?`}`;
+    return `there is no playbook ${JSON.stringify(name)}${near === null ? '' : ` (did you mean ${near}?)`}`;
   }
   // Two files of one name: neither is taken, since nobody can tell which was meant.
   return found.length > 1

@@ -4,12 +4,15 @@ import { normalAddress } from '../core/net.ts';
 import type { ClientAddress, Endpoint } from '../core/endpoint.ts';
 import { notContacted, RunFailure, type Failure } from '../core/failure.ts';
 import { checkHostName, checkPort, checkUserName } from '../core/host-name.ts';
+import { quoteArgv, type Argv } from '../core/quote.ts';
 import type { Result } from '../core/result.ts';
 import { createExecRoute, splitCommand } from '../route/exec.ts';
+import { knownHostsName } from '../route/known-hosts.ts';
 import { createLocalRoute } from '../route/local.ts';
 import type { Route, Session } from '../route/route.ts';
 import { sourceAddress } from '../route/source-address.ts';
 import { createSshRoute } from '../route/ssh.ts';
+import { hostKeyName } from '../route/ssh-failure.ts';
 import { parseJumps, parseVia, type HopSpec } from '../route/target-spec.ts';
 import {
   resolveTarget,
@@ -45,6 +48,7 @@ export interface Ways {
   readonly isEndpoint: (route: Route) => boolean;
   readonly prober: Prober | null;
   readonly proofWanted: ProofLevel;
+  readonly forgetHostKeys: string;
 }
 
 /**
@@ -128,6 +132,7 @@ export async function resolveRoutes(
     isEndpoint: (route) => route === own,
     prober: loginProber(target),
     proofWanted: flags.host === undefined ? 'banner' : 'login',
+    forgetHostKeys: forgetCommand(target, flags.knownHosts ?? null),
   };
 }
 
@@ -144,6 +149,13 @@ function checkFlags(flags: RouteFlags): CheckedFlags {
     throw usage(
       'No host was named',
       'Name the host whose SSH should work: --host HOST. For this machine: --local.',
+    );
+  }
+  const withPort = /^([^:]+):(\d+)$/.exec(flags.host ?? '');
+  if (withPort !== null) {
+    throw usage(
+      `--host ${flags.host ?? ''} holds a port`,
+      `Give it apart: --host ${withPort[1] ?? ''} --port ${withPort[2] ?? ''}.`,
     );
   }
   const host = flags.host === undefined ? 'localhost' : valid(checkHostName(flags.host), '--host');
@@ -173,6 +185,12 @@ function viaOf(text: string): {
   jump: readonly HopSpec[];
 } {
   return valid(parseVia(text), '--via');
+}
+
+function forgetCommand(target: SshTarget, file: string | null): string {
+  const name = knownHostsName(hostKeyName(target));
+  const words: Argv = ['ssh-keygen', '-R', name, ...(file === null ? [] : ['-f', file])];
+  return quoteArgv(words);
 }
 
 function takesPathOf(via: SshTarget, endpoint: SshTarget): boolean {

@@ -39,7 +39,7 @@ export interface Read {
 /**
  * A piece of observed host state.
  *
- * `read` must change nothing on the host (DESIGN: no file, no lock file, no kernel module or table).
+ * `read` must change nothing on the host: no file, no lock file, no kernel module or table.
  * `parse` is pure and must survive any text: the host may be hostile.
  */
 export interface Fact<A, V> {

@@ -74,9 +74,19 @@ function planBans(
   return change(
     changes.length + keep.length === 0
       ? `${address} is not banned in ${where}`
-      : `${address} is banned or not yet excepted`,
+      : whyBanned(address, holding, changes.length),
     [...changes, ...keep],
   );
+}
+
+function whyBanned(address: string, holding: readonly Jail[], changes: number): string {
+  if (holding.length > 0) {
+    const jails = holding.map(({ name }) => name).join(', ');
+    return `${address} is banned in ${holding.length === 1 ? 'jail' : `${holding.length} jails:`} ${jails}`;
+  }
+  return changes > 0
+    ? `a ban of ${address} is left over in the kernel`
+    : `${address} is not banned, but not excepted either`;
 }
 
 interface State {

@@ -7,7 +7,7 @@ import type { FactRequest, FactSet } from '../facts/fact.ts';
 export type ModulePlan =
   | { readonly action: 'none'; readonly reason: string }
   | { readonly action: 'change'; readonly reason: string; readonly changes: readonly Change[] }
-  | { readonly action: 'blocked'; readonly reason: string };
+  | { readonly action: 'blocked'; readonly reason: string; readonly todo?: string };
 
 /** What a module may look at besides its arguments and its facts. */
 export interface PlanContext {
@@ -36,9 +36,12 @@ export function none(reason: string): ModulePlan {
   return { action: 'none', reason };
 }
 
-/** Not to be done, or not knowable; any blocked step stops the run before the first write. */
-export function blocked(reason: string): ModulePlan {
-  return { action: 'blocked', reason };
+/**
+ * Not to be done, or not knowable; any blocked step stops the run before the first write. `todo` says
+ * what helps, where the module knows it.
+ */
+export function blocked(reason: string, todo?: string): ModulePlan {
+  return { action: 'blocked', reason, ...(todo === undefined ? {} : { todo }) };
 }
 
 /** Changes to make; without any it is `none` with the same reason. */

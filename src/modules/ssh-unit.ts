@@ -83,7 +83,12 @@ function planUnit(situation: Situation): ModulePlan {
     );
   }
   if (!running && !sshd.valid) {
-    return blocked(`${name} would not start: sshd -t says: ${sshd.problem}`);
+    return blocked(
+      `${name} would not start: sshd -t says: ${sshd.problem}`,
+      /no hostkeys available/.test(sshd.problem)
+        ? 'Make host keys in the same run:\n    remedy run regenerate-host-keys start-sshd …'
+        : 'Mend the configuration of sshd, then run the same command again.',
+    );
   }
   const steps = changesFor(name, unit, situation);
   return change(`${name} is ${unit.file || unit.load}, ${unit.active}`, steps);

@@ -73,7 +73,9 @@ export function compileStagePlan(
       stop === undefined ? planStep(queued, facts, context) : undecided(queued, stop.id);
     steps.push(planned);
     for (const change of planned.changes) {
-      facts = facts.with(change.factsAfter);
+      facts = facts
+        .with(change.factsAfter)
+        .without(change.invalidates, `not known before step ${planned.id} is made`);
       change.invalidates.forEach((key) => unforeseen.set(key, planned.id));
     }
   }
@@ -113,7 +115,7 @@ function planStep(
     return {
       ...head,
       action: 'skipped',
-      reason: `not so here: ${step.when?.source ?? ''}`,
+      reason: `does not apply: ${step.when?.source ?? ''} is false here`,
       changes: [],
     };
   }
@@ -122,6 +124,7 @@ function planStep(
     ...head,
     action: plan.action,
     reason: plan.reason,
+    ...(plan.action === 'blocked' && plan.todo !== undefined ? { todo: plan.todo } : {}),
     changes: plan.action === 'change' ? plan.changes : [],
   };
 }

@@ -24,6 +24,8 @@ export interface PlannedStep {
   readonly module: string;
   readonly action: 'none' | 'change' | 'skipped' | 'blocked';
   readonly reason: string;
+  /** For a blocked step: what to do about it, where that is known. */
+  readonly todo?: string;
   readonly changes: readonly Change[];
 }
 

@@ -6,7 +6,7 @@ import { printBytes } from './bytes.ts';
 import { commonFunctions, environment } from './runtime.ts';
 import { wrapProgram } from './wrap.ts';
 
-/** Where runs keep what they need to undo themselves; root only (DESIGN: /var/lib/remedy). */
+/** Where runs keep what they need to undo themselves; root only. */
 export const stateFolder = '/var/lib/remedy';
 
 /** What a stage program is made of. */

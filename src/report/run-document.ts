@@ -4,7 +4,7 @@ import { changeDiff } from '../plan/diff.ts';
 import type { PlannedStep } from '../plan/plan.ts';
 import type { HostResult, RunResult, StageResult } from '../run/result.ts';
 
-/** The JSON document of a run: `remedy.run/1` (DESIGN section 9). Additive changes only. */
+/** The JSON document of a run: `remedy.run/1`. Additive changes only. */
 export function runDocument(run: RunResult, exitCode: number): object {
   return {
     schema: 'remedy.run/1',

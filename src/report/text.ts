@@ -78,14 +78,15 @@ const outcomes: Readonly<Record<HostResult['outcome'], string>> = {
   failed: 'failed before the first change',
   unknown: 'unknown: contact was lost',
   stuck: 'stuck: a person is needed',
-  unreachable: 'unreachable',
+  unreachable: 'no way in',
   locked: 'locked by another run',
 };
 
 /** The last words about one host: how it ended, what was proven, what is still in the way. */
 export function resultText(result: HostResult, paint: Paint): string {
   const good = result.failure === null;
-  const mark = good ? paint.green('✔') : paint.red('✖');
+  const shut = result.links.some(({ state }) => state === 'broken');
+  const mark = !good ? paint.red('✖') : shut ? paint.yellow('!') : paint.green('✔');
   const proven =
     result.proof === null
       ? ''
@@ -93,7 +94,7 @@ export function resultText(result: HostResult, paint: Paint): string {
   const verdict = `${mark} ${paint.bold(result.host)}: ${outcomes[result.outcome]}${proven}`;
   const notices = result.notices.map((notice) => `  ${cleanText(notice).replaceAll('\n', '\n  ')}`);
   const links = result.links
-    .filter(({ state }) => state !== 'ok')
+    .filter(({ state }) => state === 'broken')
     .map(({ layer, state, by }) => paint.dim(`  ${layer} is ${state}: ${cleanLine(by)}`));
   const failure = result.failure === null ? [] : [failureText(result.failure, paint)];
   return [...links, ...notices, ...failure, verdict].join('\n');

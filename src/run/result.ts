@@ -3,7 +3,7 @@ import type { PlannedStep } from '../plan/plan.ts';
 import type { RouteKind } from '../route/route.ts';
 import type { Link } from '../walk/link.ts';
 
-/** How a run ended for one host (DESIGN: the contract of `remedy.run/1`). */
+/** How a run ended for one host, as `remedy.run/1` says it. */
 export type Outcome =
   | 'unchanged'
   | 'would-change'

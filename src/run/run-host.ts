@@ -3,8 +3,7 @@ import type { ClientAddress, Endpoint } from '../core/endpoint.ts';
 import { nothingChanged, RunFailure, type Failure } from '../core/failure.ts';
 import type { Result } from '../core/result.ts';
 import type { FactSet } from '../facts/fact.ts';
-import { facts as namedFacts } from '../facts/index.ts';
-import type { HostKeys } from '../facts/host-keys.ts';
+import { hostKeysRequest } from '../modules/host-keys.ts';
 import {
   compileStagePlan,
   queueSteps,
@@ -19,7 +18,13 @@ import type { Route, Session } from '../route/route.ts';
 import { brokenLink, walk, walkRequests } from '../walk/walk.ts';
 import { applyStage } from './apply.ts';
 import { checkStage, commandRequests } from './check.ts';
-import { blockedFailure, checkFailure, declinedFailure, shutFailure } from './failure.ts';
+import {
+  blockedFailure,
+  checkFailure,
+  declinedFailure,
+  lostAfterChanges,
+  shutFailure,
+} from './failure.ts';
 import { observe } from './observe.ts';
 import { openRoute } from './open-route.ts';
 import { atLeast, toProof, type Prober } from './prove.ts';
@@ -44,6 +49,8 @@ export interface HostRun {
   readonly prober: Prober | null;
   /** What a proof must reach; `login` unless the endpoint is this machine. */
   readonly proofWanted: ProofLevel;
+  /** The command that takes the endpoint's old keys out of known_hosts, for people. */
+  readonly forgetHostKeys: string;
   readonly emit: Emit;
   readonly signal: AbortSignal;
 }
@@ -112,13 +119,17 @@ class HostRunner {
 
   /** The result of a run that a failure ended. */
   failed(failure: Failure): HostResult {
+    if (this.#changed) {
+      return this.#done('unknown', {
+        failure: failure.code === 'blocked' ? failure : lostAfterChanges(failure),
+      });
+    }
     const codes: Partial<Record<Failure['code'], Outcome>> = {
       blocked: 'refused',
       declined: 'refused',
-      'connection-lost': this.#changed ? 'unknown' : 'unreachable',
-      garbled: this.#changed ? 'unknown' : 'failed',
+      'connection-lost': 'unreachable',
     };
-    return this.#done(codes[failure.code] ?? (this.#changed ? 'unknown' : 'failed'), { failure });
+    return this.#done(codes[failure.code] ?? 'failed', { failure });
   }
 
   async run(): Promise<HostResult> {
@@ -131,8 +142,7 @@ class HostRunner {
       return this.#dryRun(plan);
     }
     if (stageChanges({ steps: plan.steps, checks }).length === 0 && plan.later.length === 0) {
-      this.#stages.push({ steps: plan.steps, checks: [] });
-      return this.#done('unchanged', { facts });
+      return this.#unchanged(plan, facts, checks);
     }
     await this.#prepare(plan);
     for (;;) {
@@ -147,7 +157,7 @@ class HostRunner {
       this.#stages.push({ steps: plan.steps, checks: results });
       const bad = results.find(({ state }) => state === 'failed');
       if (bad !== undefined) {
-        return this.#done('stuck', { facts, failure: checkFailure(bad, this.#run.runId) });
+        return this.#done('stuck', { facts, failure: checkFailure(bad, true) });
       }
       if (last) {
         return this.#prove(facts, checks);
@@ -163,6 +173,8 @@ class HostRunner {
     const requests = [
       ...requestsFor(queue, context),
       ...walkRequests(this.#endpoint),
+      // Over a way in that is verified, the host itself says which keys are its own.
+      ...(this.#run.dryRun ? [] : [hostKeysRequest]),
       ...commandRequests(checks),
     ];
     emit({
@@ -180,10 +192,15 @@ class HostRunner {
     const { emit, runId } = this.#run;
     const plan = compileStagePlan(queue, facts, { endpoint: this.#endpoint, runId });
     const count = plan.steps.flatMap(({ changes }) => changes).length;
+    const blocked = plan.steps.some(({ action }) => action === 'blocked');
     emit({
       type: 'phase-done',
       phase: 'plan',
-      detail: count === 0 ? 'nothing to change' : `${count} ${count === 1 ? 'change' : 'changes'}`,
+      detail: blocked
+        ? 'not possible'
+        : count === 0
+          ? 'nothing to change'
+          : `${count} ${count === 1 ? 'change' : 'changes'}`,
     });
     emit({
       type: 'plan',
@@ -248,7 +265,9 @@ class HostRunner {
     if (applied.failure !== null) {
       emit({ type: 'phase-failed', phase: 'apply', failure: applied.failure });
       this.#stages.push({ steps: plan.steps, checks: [] });
-      return this.#done(applied.outcome, { failure: applied.failure });
+      // An earlier stage was kept, so the host is not as it was.
+      const outcome = this.#changed && applied.outcome !== 'unknown' ? 'stuck' : applied.outcome;
+      return this.#done(outcome, { failure: applied.failure });
     }
     this.#changed = true;
     emit({
@@ -274,46 +293,71 @@ class HostRunner {
     emit({
       type: 'phase-done',
       phase: 'check',
-      detail: failed === 0 ? 'every step holds' : `${failed} do not hold`,
+      detail: failed === 0 ? 'every step holds' : `${failed} of ${results.length} checks failed`,
     });
     return results;
   }
 
+  /** Nothing to change: whether that means that people get in is looked at all the same. */
+  async #unchanged(
+    plan: StagePlan,
+    observed: FactSet,
+    checks: readonly Check[],
+  ): Promise<HostResult> {
+    const commands = checks.some(({ kind }) => kind === 'command');
+    const facts = commands ? await this.#observe([], checks) : observed;
+    const results = checkStage([], checks, facts);
+    this.#stages.push({ steps: plan.steps, checks: results });
+    const bad = results.find(({ state }) => state === 'failed');
+    if (bad !== undefined) {
+      return this.#done('unchanged', { facts, failure: checkFailure(bad, false) });
+    }
+    if (this.#isEndpoint) {
+      const by = 'this run came in by such a login';
+      return this.#done('unchanged', { facts, proof: { level: 'login', before: null, by } });
+    }
+    return this.#prove(facts, checks);
+  }
+
   async #prove(facts: FactSet, checks: readonly Check[]): Promise<HostResult> {
     const { emit, prober, proofWanted, signal } = this.#run;
+    const outcome = this.#changed ? 'changed' : 'unchanged';
     if (prober === null) {
-      return this.#done('changed', { facts });
+      return this.#done(outcome, { facts });
     }
     emit({ type: 'phase', phase: 'prove', detail: `a fresh login as ${this.#endpoint.user}` });
-    const proof = await prober.after(this.#newKeys(facts), signal);
+    const proof = await prober.after(this.#shownKeys(facts), signal);
     const wanted = checks.some(({ kind }) => kind === 'login') ? 'login' : proofWanted;
     const failure = atLeast(proof.level, wanted)
       ? null
-      : shutFailure(this.#endpoint, walkText(facts, this.#endpoint), proof.failure);
+      : shutFailure({
+          endpoint: this.#endpoint,
+          changed: this.#changed,
+          level: proof.level,
+          broken: brokenLink(walk(facts, this.#endpoint)),
+          login: proof.failure,
+        });
     if (failure === null) {
       emit({ type: 'phase-done', phase: 'prove', detail: `${proof.level}: ${proof.by}` });
     } else {
       emit({ type: 'phase-failed', phase: 'prove', failure });
     }
-    return this.#done('changed', { facts, proof: toProof(proof, this.#before), failure });
+    return this.#done(outcome, { facts, proof: toProof(proof, this.#before), failure });
   }
 
-  /** The host keys that this run made, as the host shows them over the route that is verified. */
-  #newKeys(facts: FactSet): HostKey[] {
+  /** The public host keys as the host shows them over the way in: the proof trusts them too. */
+  #shownKeys(facts: FactSet): HostKey[] {
+    const keys = facts.get(hostKeysRequest);
+    const shown = keys.known ? keys.value.keys.filter(({ publicKey }) => publicKey !== null) : [];
     const made = this.#stages.some(({ steps }) =>
       steps.some(({ changes }) => changes.some(({ kind }) => kind === 'host-key')),
     );
-    const keys = facts.byKey(namedFacts.get('host-keys')?.key ?? '');
-    if (!made || keys?.known !== true) {
-      return [];
+    if (made) {
+      this.#notices.push(
+        ...shown.map(({ path, fingerprint }) => `Host key ${path}: ${fingerprint ?? 'unknown'}`),
+        `Clients will see new host keys. known_hosts was not touched; to take the old ones out:\n    ${this.#run.forgetHostKeys}`,
+      );
     }
-    const shown = (keys.value as HostKeys).keys.filter(({ publicKey }) => publicKey !== null);
-    this.#notices.push(
-      ...shown.map(({ path, fingerprint }) => `Host key ${path}: ${fingerprint ?? 'unknown'}`),
-    );
-    this.#notices.push(
-      `Clients will see new host keys. known_hosts was not touched; to update it:\n    ssh-keygen -R ${this.#endpoint.host}`,
-    );
     return shown.map(({ publicKey }) => {
       const [type = '', base64 = ''] = (publicKey ?? '').split(' ');
       return { type, base64 };
@@ -350,9 +394,4 @@ function describeFrom(endpoint: Endpoint): string {
   return endpoint.from === null
     ? 'nobody knows where logins come from; give --from'
     : `logins come from ${endpoint.from.address}${endpoint.from.assumed ? ' (assumed)' : ''}`;
-}
-
-function walkText(facts: FactSet, endpoint: Endpoint): string | null {
-  const broken = brokenLink(walk(facts, endpoint));
-  return broken === null ? null : `${broken.layer}: ${broken.by}`;
 }

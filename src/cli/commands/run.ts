@@ -61,10 +61,11 @@ async function runOne(
   view: View,
   signal: AbortSignal,
 ): Promise<HostResult> {
-  checkFlags(flags);
+  checkOutput(flags);
   const playbooks = await loadPlaybooks(names, flags.playbooks, flags.var);
   const way = await resolveRoutes(flags, signal, (text) => view.emit({ type: 'notice', text }));
   unwrapBind(playbooks, way.endpoint);
+  checkApproval(flags);
   return runHost({
     runId,
     ...way,
@@ -85,10 +86,14 @@ async function runOne(
   });
 }
 
-function checkFlags(flags: RunFlags): void {
+function checkOutput(flags: RunFlags): void {
   if (!['text', 'json', 'ndjson'].includes(flags.output)) {
     throw usage(`--output ${flags.output} is not known`, 'It takes text, json or ndjson.');
   }
+}
+
+// The last of what is checked before the host is contacted: a wrong name is the better answer.
+function checkApproval(flags: RunFlags): void {
   if (!flags.dryRun && !flags.yes && !canAsk()) {
     throw usage(
       'Nobody can be asked whether to apply the changes',
