@@ -26,8 +26,8 @@ const pathsSh = `${findSshd}
 key_paths() {
   s=$(sshd_path) || return 1
   out=$(limit 20 "$s" -T 2>/dev/null || limit 20 "$s" -G 2>/dev/null ||
-    sed -n 's/^[[:space:]]*[Hh][Oo][Ss][Tt][Kk][Ee][Yy][[:space:]=]\\{1,\\}"\\{0,1\\}\\([^"]*\\)"\\{0,1\\}[[:space:]]*$/hostkey \\1/p' /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf 2>/dev/null)
-  paths=$(printf '%s\\n' "$out" | sed -n 's/^hostkey //p' | grep '^/')
+    sed -n 's/^[[:space:]]*[Hh][Oo][Ss][Tt][Kk][Ee][Yy][[:space:]=]\\{1,\\}"\\{0,1\\}\\([^"#[:space:]]*\\)"\\{0,1\\}[[:space:]]*\\(#.*\\)\\{0,1\\}$/hostkey \\1/p' /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf 2>/dev/null)
+  paths=$(printf '%s\\n' "$out" | sed -n 's/^hostkey //p' | grep '^/' | grep -v '\\.pub$')
   if [ -n "$paths" ]; then printf '%s\\n' "$paths"
   else for t in rsa ecdsa ed25519; do printf '/etc/ssh/ssh_host_%s_key\\n' "$t"; done; fi
 }`;

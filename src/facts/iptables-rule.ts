@@ -11,7 +11,7 @@ export function parseIptablesRule(
   line: string,
   sets: SetLookup,
 ): { chain: string; rule: Rule } | null {
-  const words = splitSaved(line);
+  const words = splitSaved(line).map((word) => longOptions.get(word) ?? word);
   const chain = words[1];
   if (words[0] !== '-A' || chain === undefined) {
     return null;
@@ -30,6 +30,24 @@ export function parseIptablesRule(
   }
   return { chain, rule: { handle: null, text: line, matches, verdict } };
 }
+
+// Files that people write may use the long forms (iptables(8)); iptables-save never does.
+const longOptions: ReadonlyMap<string, string> = new Map([
+  ['--append', '-A'],
+  ['--source', '-s'],
+  ['--src', '-s'],
+  ['--destination', '-d'],
+  ['--dst', '-d'],
+  ['--protocol', '-p'],
+  ['--proto', '-p'],
+  ['--in-interface', '-i'],
+  ['--out-interface', '-o'],
+  ['--jump', '-j'],
+  ['--goto', '-g'],
+  ['--match', '-m'],
+  ['--destination-port', '--dport'],
+  ['--destination-ports', '--dports'],
+]);
 
 /** Splits a saved line into words; values with blanks stand in double quotes with `\` escapes. */
 export function splitSaved(line: string): string[] {
@@ -106,7 +124,7 @@ function readMatch(word: string, negate: boolean, reader: WordReader, sets: SetL
       return [{ kind: 'protocol', names: [reader.next()], negate }];
     case '--dport':
     case '--dports':
-      return [{ kind: 'port', ranges: portRanges(reader.next()), negate }];
+      return [portMatch(reader.next(), negate)];
     case '--state':
     case '--ctstate':
       return [{ kind: 'state', states: reader.next().toLowerCase().split(','), negate }];
@@ -223,6 +241,14 @@ function flagsMatch(mask: string, set: string, negate: boolean): Match {
 
 function assume(holds: boolean, text: string): Match {
   return { kind: 'assumed', holds, text };
+}
+
+// A service name other than ours would have to be looked up on the host.
+function portMatch(text: string, negate: boolean): Match {
+  const ranges = portRanges(text.replace(/\bssh\b/g, '22'));
+  return ranges.some(({ first, last }) => Number.isNaN(first) || Number.isNaN(last))
+    ? { kind: 'unknown', text: `${negate ? '! ' : ''}--dport ${text}` }
+    : { kind: 'port', ranges, negate };
 }
 
 /** Reads `22`, `22,80`, `8000:8010`, `:1023`. */

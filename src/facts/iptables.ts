@@ -83,7 +83,7 @@ else exit 0; fi`;
 }
 
 function legacySh(prefix: string, tool: string): string {
-  return `[ -s /proc/net/${prefix}_tables_names ] || exit 0
+  return `grep -qs . /proc/net/${prefix}_tables_names || exit 0
 if have ${tool}-legacy-save; then limit 20 ${tool}-legacy-save; elif have ${tool}-save; then limit 20 ${tool}-save; else exit 127; fi`;
 }
 
@@ -162,7 +162,7 @@ function savedRules(parts: Parts): SavedRules[] {
 
 // iptables-save -c puts `[packets:bytes]` before each rule.
 const counters = /^\[\d+:\d+\] /;
-const savedRule = /^(?:\[\d+:\d+\] )?-A /;
+const savedRule = /^(?:\[\d+:\d+\] )?(?:-A|--append) /;
 
 /** Reads the output of iptables-save(8), or a file in that format. */
 export function parseSave(
@@ -173,7 +173,8 @@ export function parseSave(
 ): Table[] {
   const tables: { name: string; chains: Map<string, { base: BaseChain | null; rules: Rule[] }> }[] =
     [];
-  for (const line of text.split('\n')) {
+  for (const written of text.split('\n')) {
+    const line = written.trimStart();
     const table = tables.at(-1);
     if (line.startsWith('*')) {
       tables.push({ name: line.slice(1).trim(), chains: new Map() });

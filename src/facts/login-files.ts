@@ -25,6 +25,8 @@ export interface LoginFile {
   /** Number of names (hard links); more than one on a file is suspicious. */
   readonly links: number;
   readonly identity: FileIdentity;
+  /** The name of the account that owns it; null where no account has that number. */
+  readonly owner: string | null;
 }
 
 /** Home, `.ssh` and `authorized_keys` of a user. The argument is the login name. */
@@ -56,7 +58,7 @@ printf 'sharing %s\\n' "$(getent passwd | cut -d : -f 4 | grep -c "^$g\\$")"`;
 function entriesSh(user: string): string {
   return `u=${quote(user)}
 h=$({ if have getent; then getent passwd "$u"; else grep "^$u:" /etc/passwd; fi; } | cut -d : -f 6)
-show() { stat -c "$1 %F|%d:%i|%h|%u|%g|%a" -- "$2" 2>/dev/null || echo "$1 missing"; }
+show() { stat -c "$1 %F|%d:%i|%h|%u|%g|%a|%U" -- "$2" 2>/dev/null || echo "$1 missing"; }
 cd -P -- "$h" || exit 3
 pwd -P
 show home .
@@ -123,7 +125,15 @@ function toEntry(
   if (line === undefined) {
     return null;
   }
-  const [type = '', ownInode = '', links = '0', uid = '0', gid = '0', mode = '0'] = line.split('|');
+  const [
+    type = '',
+    ownInode = '',
+    links = '0',
+    uid = '0',
+    gid = '0',
+    mode = '0',
+    owner = 'UNKNOWN',
+  ] = line.split('|');
   return {
     path: name === '.' ? directory : `${directory}/${name}`,
     directory,
@@ -131,6 +141,7 @@ function toEntry(
     name,
     type: toType(type),
     links: Number(links),
+    owner: owner === 'UNKNOWN' ? null : owner,
     identity: { inode: ownInode, uid: Number(uid), gid: Number(gid), mode: mode.padStart(4, '0') },
   };
 }

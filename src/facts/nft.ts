@@ -1,4 +1,6 @@
 import { known, unknown, type Fact, type Observed, type Parts } from './fact.ts';
+import { cleanLine } from '../core/clean.ts';
+import { quote } from '../core/quote.ts';
 import { parseFiles, printFiles, type HostFile } from './files.ts';
 import { nftReady } from './iptables.ts';
 import { readExpressions } from './nft-expression.ts';
@@ -10,9 +12,15 @@ export interface Nft {
   readonly ruleset: Ruleset;
   /** Files that nftables.service loads: the main file first, then what it may include. */
   readonly files: readonly HostFile[];
-  /** What those files make of an empty kernel; null where nothing is loaded at boot or it fails. */
-  readonly permanent: Ruleset | null;
+  /** What those files make of an empty kernel. */
+  readonly permanent: Permanent;
 }
+
+/** What the files loaded at boot make; `none` where no service loads them. */
+export type Permanent =
+  | { readonly state: 'none' }
+  | { readonly state: 'known'; readonly ruleset: Ruleset }
+  | { readonly state: 'unknown'; readonly because: string };
 
 // The main files of Debian and of the RHEL family, and the folders that their stock files include.
 const mainFiles = ['/etc/nftables.conf', '/etc/sysconfig/nftables.conf'];
@@ -42,14 +50,17 @@ export const nftFact: Fact<undefined, Nft> = {
 const filesSh = `limit 10 systemctl is-enabled --quiet nftables.service || exit 4
 ${printFiles([...mainFiles, ...folders.map((folder) => `${folder}/*`)])}`;
 
+// The namespace has no interfaces, and `iif "eth0"` wants one: its name does as well.
+const byName = 's/\\(^\\|[^a-z]\\)\\([io]if\\) \\([^n]\\)/\\1\\2name \\3/g';
+
 // The files are loaded into a network namespace of their own, which ends with the command: the only
 // reader of nft's language is nft. The rules are in the kernel already, so no module is loaded anew.
 function permanentSh(option: '-j' | '-a'): string {
-  return `limit 10 systemctl is-enabled --quiet nftables.service && limit 10 systemctl is-active --quiet nftables.service || exit 4
+  return `limit 10 systemctl is-enabled --quiet nftables.service || exit 4
 have unshare && unshare -n true 2>/dev/null || exit 5
 for f in ${mainFiles.toReversed().join(' ')}; do
   [ -f "$f" ] || continue
-  limit 20 unshare -n sh -c 'nft -f "$1" && exec nft ${option} list ruleset' sh "$f"
+  limit 20 unshare -n sh -c 'sed "$2" "$1" | nft -f - && exec nft ${option} list ruleset' sh "$f" ${quote(byName)}
   exit
 done`;
 }
@@ -58,11 +69,7 @@ function parseNft(parts: Parts): Observed<Nft> {
   const ruleset = parts.get('ruleset');
   const files =
     parts.get('files')?.status === 0 ? parseFiles(parts.get('files')?.latin1 ?? '') : [];
-  const saved = parts.get('permanent');
-  const savedTexts = parseRuleTexts(parts.get('permanent-text')?.text ?? '');
-  const permanentTables =
-    saved?.status === 0 && !saved.cut ? parseNftJson(saved.text, savedTexts) : null;
-  const permanent = permanentTables === null ? null : { tables: permanentTables };
+  const permanent = parsePermanent(parts);
   if (ruleset === undefined || ruleset.status === 3) {
     return known({ ruleset: { tables: [] }, files, permanent });
   }
@@ -75,6 +82,21 @@ function parseNft(parts: Parts): Observed<Nft> {
   return tables === null
     ? unknown('the nftables rules could not be read: nft did not print JSON')
     : known({ ruleset: { tables }, files, permanent });
+}
+
+function parsePermanent(parts: Parts): Permanent {
+  const saved = parts.get('permanent');
+  if (saved === undefined || saved.status === 4) {
+    return { state: 'none' };
+  }
+  const texts = parseRuleTexts(parts.get('permanent-text')?.text ?? '');
+  const tables = saved.status === 0 && !saved.cut ? parseNftJson(saved.text, texts) : null;
+  return tables === null
+    ? {
+        state: 'unknown',
+        because: cleanLine(saved.errors, 200) || 'they could not be loaded apart',
+      }
+    : { state: 'known', ruleset: { tables } };
 }
 
 /** Reads the rules of `nft -a list ruleset` as people know them, by table, chain and handle. */

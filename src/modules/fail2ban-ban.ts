@@ -3,6 +3,7 @@ import type { Change } from '../core/change.ts';
 import { compareSpans, normalAddress, parseSpan } from '../core/net.ts';
 import type { FactSet } from '../facts/fact.ts';
 import type { Fail2ban, Jail } from '../facts/fail2ban.ts';
+import { splitSaved } from '../facts/iptables-rule.ts';
 import { chainName, editChain, type ChainRef, type Rule, type Ruleset } from '../facts/ruleset.ts';
 import { joinRulesets } from '../walk/firewall.ts';
 import { iptablesRequest, nftRequest } from './firewall-facts.ts';
@@ -172,7 +173,7 @@ function setElement(rule: Rule, address: string): LeftBehind['element'] {
 
 function dropRule(state: State, left: LeftBehind): { state: State; change: Change } {
   const { ref, element } = left;
-  const words = left.rule.text.split(' ').slice(2);
+  const words = splitSaved(left.rule.text).slice(2);
   const set = [ref.family, ref.table, element?.set ?? ''];
   const command = ref.family === 'ip6' ? 'ip6tables' : 'iptables';
   const run = (verb: 'delete' | 'add'): [string, ...string[]] =>

@@ -5,6 +5,7 @@ import {
   findChain,
   insertRule,
   type ChainRef,
+  type Rule,
   type Ruleset,
   type Table,
 } from '../facts/ruleset.ts';
@@ -22,6 +23,7 @@ import { blocked, change, none, type Module, type ModulePlan } from './module.ts
 import {
   admission,
   admits,
+  denies,
   permanentZone,
   withAdmit,
   zoneFor,
@@ -109,6 +111,9 @@ function planProbe(
     changes.push(zoneChange(facts, firewalld.value, zone, admit, 'runtime', after));
   }
   const permanent = permanentZone(firewalld.value, zone, packet);
+  if (permanent !== null && denies(permanent, packet)) {
+    admit = admission(firewalld.value, packet, true);
+  }
   if (permanent !== null && !admits(permanent, firewalld.value, packet, admit)) {
     const before = changes[0] === undefined ? facts : facts.with(changes[0].factsAfter);
     const now = before.get(firewalldRequest);
@@ -140,16 +145,24 @@ function placeInZone(
   firewalld: Firewalld,
   admit: Admit,
 ): { admit: Admit; ruleset: Ruleset } | null {
-  const accept = acceptRule(packet, `firewalld ${admit.value}`);
+  const accept = admitRule(packet, admit);
   const allow = zoneChain(ruleset, zone.name, 'allow', packet);
   const end = allow === null ? 0 : (findChain(ruleset, allow)?.rules.length ?? 0);
   if (allow !== null && passesWith(ruleset, allow, end, packet, accept)) {
     return { admit, ruleset: insertRule(ruleset, allow, end, accept) };
   }
   const pre = zoneChain(ruleset, zone.name, 'pre', packet);
-  return pre !== null && passesWith(ruleset, pre, 0, packet, accept)
-    ? { admit: admission(firewalld, packet, true), ruleset: insertRule(ruleset, pre, 0, accept) }
+  const first = admission(firewalld, packet, true);
+  return pre !== null && passesWith(ruleset, pre, 0, packet, admitRule(packet, first))
+    ? { admit: first, ruleset: insertRule(ruleset, pre, 0, admitRule(packet, first)) }
     : null;
+}
+
+// A rich rule names its family; a service or a port is opened for both.
+function admitRule(packet: Packet, admit: Admit): Rule {
+  const rule = acceptRule(packet, `firewalld ${admit.value}`);
+  const family = { kind: 'family', family: packet.family, negate: false } as const;
+  return admit.kind === 'rich-rule' ? { ...rule, matches: [family, ...rule.matches] } : rule;
 }
 
 function zoneChain(

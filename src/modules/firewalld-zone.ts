@@ -14,13 +14,7 @@ export interface Admit {
 // A source binding wins over an interface (firewalld.zones(5)); what no zone holds, the default does.
 /** The zone that holds a packet now; null where none does. */
 export function zoneFor(firewalld: Firewalld, packet: Packet): Zone | null {
-  const source = parseSpan(packet.source);
-  const bySource = firewalld.runtime.find((zone) =>
-    zone.sources.some((text) => {
-      const span = parseSpan(text);
-      return source !== null && span !== null && compareSpans(source, span) === 'inside';
-    }),
-  );
+  const bySource = firewalld.runtime.find((zone) => holdsSource(zone, packet));
   const byInterface = firewalld.runtime.find(
     (zone) => packet.interface !== null && zone.interfaces.includes(packet.interface),
   );
@@ -35,11 +29,47 @@ export function zoneFor(firewalld: Firewalld, packet: Packet): Zone | null {
 // The interface may be bound to another zone for good than it is now.
 /** The zone that will hold the packet after a reload; null where firewalld does not know it. */
 export function permanentZone(firewalld: Firewalld, runtime: Zone, packet: Packet): Zone | null {
-  const bound = firewalld.permanent.find(
+  const same = firewalld.permanent.find(({ name }) => name === runtime.name);
+  const bySource = firewalld.permanent.find((zone) => holdsSource(zone, packet));
+  // The interface may be bound to another zone for good than it is now.
+  const byInterface = firewalld.permanent.find(
     (zone) => packet.interface !== null && zone.interfaces.includes(packet.interface),
   );
-  const same = firewalld.permanent.find(({ name }) => name === runtime.name);
-  return runtime.sources.length > 0 ? (same ?? null) : (bound ?? same ?? null);
+  return bySource ?? (runtime.sources.length > 0 ? (same ?? null) : (byInterface ?? same ?? null));
+}
+
+/** Whether a rich rule of a zone turns such packets away, before anything that the zone admits. */
+export function denies(zone: Zone, packet: Packet): boolean {
+  const about = zone.richRules.filter((rule) => isAbout(rule, packet));
+  // Rules of a negative priority come before the zone's denials (firewalld.richlanguage(5)).
+  const excepted = about.some((rule) => /priority="-\d+"/.test(rule) && /\baccept\b/.test(rule));
+  return !excepted && about.some((rule) => /\b(?:reject|drop)\b/.test(rule));
+}
+
+function isAbout(rule: string, packet: Packet): boolean {
+  const family = /family="(ipv[46])"/.exec(rule)?.[1];
+  const source = /source address="([^"]+)"/.exec(rule)?.[1];
+  const service = /service name="([^"]+)"/.exec(rule)?.[1];
+  const port = /\bport="(\d+)(?:-(\d+))?"/.exec(rule);
+  const first = Number(port?.[1] ?? 0);
+  const last = Number(port?.[2] ?? port?.[1] ?? 65_535);
+  return (
+    (family === undefined || family === (packet.family === 'ip' ? 'ipv4' : 'ipv6')) &&
+    (source === undefined || covers(source, packet.source)) &&
+    (service === undefined || service === 'ssh') &&
+    packet.port >= first &&
+    packet.port <= last
+  );
+}
+
+function holdsSource(zone: Zone, packet: Packet): boolean {
+  return zone.sources.some((text) => covers(text, packet.source));
+}
+
+function covers(net: string, source: string): boolean {
+  const inner = parseSpan(source);
+  const outer = parseSpan(net);
+  return inner !== null && outer !== null && compareSpans(inner, outer) === 'inside';
 }
 
 /** What lets a packet in, as firewalld words it. */

@@ -23,10 +23,16 @@ export const hostKeys: Module<typeof schema> = {
     if (!keys.known) {
       return blocked(keys.because);
     }
-    const bad = keys.value.keys.filter(({ state }) => state !== 'ok' && state !== 'encrypted');
-    const unusable = bad.find(({ state }) => state === 'not-a-file');
-    if (unusable !== undefined) {
-      return blocked(`${unusable.path} is not a file; look at it by hand`);
+    const unusable = keys.value.keys.filter(
+      ({ path, state }) => state !== 'ok' && cannotMake(path, state),
+    );
+    const bad = keys.value.keys.filter(
+      ({ path, state }) => state !== 'ok' && state !== 'encrypted' && !cannotMake(path, state),
+    );
+    if (bad.length === 0 && unusable.some(({ state }) => state === 'not-a-file')) {
+      return blocked(
+        `${unusable.map(({ path }) => path).join(', ')} is not a file; look at it by hand`,
+      );
     }
     let now = keys.value;
     const changes = bad.map((key) => {
@@ -63,6 +69,11 @@ function toChange(
     factsAfter: [{ key: hostKeysRequest.key, value: after }, ...more],
     invalidates: [],
   };
+}
+
+// No new key goes where a folder is, and OpenSSH makes no DSA keys any more (since 10.0).
+function cannotMake(path: string, state: HostKey['state']): boolean {
+  return state === 'not-a-file' || path.replace('ecdsa', '').endsWith('dsa_key');
 }
 
 // The usual names say the type (ssh_host_rsa_key); a name that does not gets the modern default.

@@ -23,7 +23,7 @@ import {
   isBan,
 } from './firewall-facts.ts';
 import { blocked, type Module } from './module.ts';
-import { planRounds, type NextChange } from './packet-rounds.ts';
+import { doubtText, planRounds, type NextChange } from './packet-rounds.ts';
 
 /** Lets a port through rules made with iptables and ip6tables, live and in the saved rules. */
 export const iptablesRule: Module<typeof admissionSchema> = {
@@ -56,6 +56,9 @@ function nextChange(facts: FactSet, packet: Packet): NextChange {
     return isBan(live.block)
       ? 'ban'
       : liveChange(iptables.value, packet, live.block.path[0]?.ref ?? null);
+  }
+  if (live.state === 'unknown') {
+    return { doubt: doubtText(live) };
   }
   for (const saved of iptables.value.saved.filter(({ family }) => family === packet.family)) {
     const ruleset = { tables: parseSave(saved.text, saved.family, 'iptables') };
@@ -161,7 +164,8 @@ export function insertSavedLine(text: string, ref: ChainRef, index: number, line
   const lines = text.split('\n');
   const start = lines.findIndex((one) => one.trimEnd() === `*${ref.table}`);
   const end = lines.findIndex((one, at) => at > start && one.trimEnd() === 'COMMIT');
-  const isOwn = (one: string): boolean => one.replace(counters, '').startsWith(`-A ${ref.chain} `);
+  const isOwn = (one: string): boolean =>
+    /^(?:-A|--append) (\S+) /.exec(one.trimStart().replace(counters, ''))?.[1] === ref.chain;
   const own = lines.flatMap((one, at) => (at > start && at < end && isOwn(one) ? [at] : []));
   const at = own[index] ?? (own.length === 0 ? end : (own.at(-1) ?? end) + 1);
   const ending = lines[start]?.endsWith('\r') === true ? '\r' : '';

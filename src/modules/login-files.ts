@@ -3,7 +3,7 @@ import type { Change, FileIdentity } from '../core/change.ts';
 import { request, type FactRequest } from '../facts/fact.ts';
 import { loginFilesFact, type LoginFile, type LoginFiles } from '../facts/login-files.ts';
 import { sshdRequest } from './ssh-unit.ts';
-import { blocked, change, type Module, type ModulePlan } from './module.ts';
+import { blocked, change, none, type Module, type ModulePlan } from './module.ts';
 
 const schema = z.strictObject({
   user: z.string().min(1).describe('the account whose keys sshd refuses'),
@@ -38,6 +38,13 @@ function filesRequest(user: string): FactRequest<LoginFiles> {
 }
 
 function planFiles(files: LoginFiles): ModulePlan {
+  const shared = sharedHome(files);
+  if (shared !== null) {
+    return blocked(shared);
+  }
+  if (!files.entries.some(({ path, type }) => path !== files.home && type !== 'missing')) {
+    return none(`${files.home}/.ssh does not exist, so there are no keys that sshd could refuse`);
+  }
   const changes: Change[] = [];
   let now = files;
   for (const file of files.entries) {
@@ -62,6 +69,23 @@ function planFiles(files: LoginFiles): ModulePlan {
       : 'sshd refuses keys in files that others could write',
     changes,
   );
+}
+
+// Folders of the system that some accounts have as their home; they are nobody's to close.
+const systemFolders =
+  /^\/(?:$|(?:tmp|var|etc|usr|bin|sbin|lib|lib64|dev|proc|sys|run|opt|srv|boot|home|nonexistent)(?:\/(?:tmp|lib|spool|cache|log|run|mail|www|bin|sbin))?$)/;
+
+/** A home that is not one account's own must not be given to it. */
+function sharedHome(files: LoginFiles): string | null {
+  const home = files.entries.find(({ path }) => path === files.home);
+  const sticky = /^1|^3|^5|^7/.test(home?.identity.mode ?? '');
+  if (systemFolders.test(files.home) || sticky) {
+    return `${files.home}, the home of ${files.user}, is a folder of the system; remedy does not change it`;
+  }
+  const owner = home?.owner ?? null;
+  return home === undefined || owner === null || owner === 'root' || owner === files.user
+    ? null
+    : `${files.home}, the home of ${files.user}, belongs to the account ${owner}; remedy does not take it away`;
 }
 
 /** What must not be touched: a link or a second name may lead out of the user's files. */

@@ -24,7 +24,7 @@ import {
   nftRequest,
 } from './firewall-facts.ts';
 import { blocked, type Module } from './module.ts';
-import { planRounds, type NextChange } from './packet-rounds.ts';
+import { doubtText, planRounds, type NextChange, type RoundReasons } from './packet-rounds.ts';
 import { insertNftRule } from './nft-text.ts';
 
 const firewalldRequest = request(firewalldFact, undefined);
@@ -39,17 +39,21 @@ export const nftRule: Module<typeof admissionSchema> = {
   plan(args, facts, { endpoint, runId }) {
     const firewall = firewallFacts(facts, args, endpoint);
     return firewall.known
-      ? planRounds(facts, firewall.value.probes, reasons, (state, packet) =>
+      ? planRounds(facts, firewall.value.probes, reasonsFor(firewall.value.nft), (state, packet) =>
           nextChange(state, packet, runId),
         )
       : blocked(firewall.because);
   },
 };
 
-const reasons = {
-  passes: 'no nftables chain stops it, now or after a reboot',
-  stopped: 'nftables chains stop it',
-};
+function reasonsFor({ permanent }: Nft): RoundReasons {
+  const later = {
+    none: 'no nftables chain stops it; no service loads nftables rules at boot',
+    known: 'no nftables chain stops it, now or after a reboot',
+    unknown: `no nftables chain stops it now; what comes after a reboot is not known: ${permanent.state === 'unknown' ? permanent.because : ''}`,
+  };
+  return { passes: later[permanent.state], stopped: 'nftables chains stop it' };
+}
 
 function nextChange(facts: FactSet, packet: Packet, runId: string): NextChange {
   const nft = facts.get(nftRequest);
@@ -65,10 +69,13 @@ function nextChange(facts: FactSet, packet: Packet, runId: string): NextChange {
       ? 'ban'
       : liveChange(nft.value, joined, packet, live.block.path[0]?.ref ?? null, runId);
   }
-  const saved = nft.value.permanent;
-  const later = saved === null ? null : passageThrough(saved, own, packet);
-  return saved !== null && later?.state === 'broken' && later.block !== null && !isBan(later.block)
-    ? savedChange(nft.value, saved, packet, later.block.path[0]?.ref ?? null)
+  if (live.state === 'unknown') {
+    return { doubt: doubtText(live) };
+  }
+  const { permanent } = nft.value;
+  const later = permanent.state === 'known' ? passageThrough(permanent.ruleset, own, packet) : null;
+  return permanent.state === 'known' && later?.state === 'broken' && !isBan(later.block)
+    ? savedChange(nft.value, permanent.ruleset, packet, later.block?.path[0]?.ref ?? null)
     : null;
 }
 
@@ -135,7 +142,7 @@ function savedChange(nft: Nft, saved: Ruleset, packet: Packet, ref: ChainRef | n
   const edited = editFile(nft.files, ref, before, statement);
   if (edited === null) {
     return {
-      stop: `the chain ${chainName(ref)} stops it after a reboot, but is not written out in ${nft.files.map(({ path }) => path).join(', ')}`,
+      doubt: `the chain ${chainName(ref)} stops it after a reboot, but is not written out in ${nft.files.map(({ path }) => path).join(', ')}`,
     };
   }
   const { file, text } = edited;
@@ -160,7 +167,12 @@ function savedChange(nft: Nft, saved: Ruleset, packet: Packet, ref: ChainRef | n
     undo: { type: 'snapshot' },
     risk: 'access',
     sensitive: false,
-    factsAfter: [{ key: nftRequest.key, value: { ...nft, files, permanent } }],
+    factsAfter: [
+      {
+        key: nftRequest.key,
+        value: { ...nft, files, permanent: { state: 'known', ruleset: permanent } },
+      },
+    ],
     invalidates: [],
   };
 }

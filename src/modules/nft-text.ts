@@ -15,23 +15,14 @@ export function insertNftRule(
   before: string | null,
   rule: string,
 ): string | null {
-  const table = findBlock(
+  const family = ref.family === 'ip' ? '(?:ip\\s+)?' : `${ref.family}\\s+`;
+  const tables = findBlocks(
     text,
-    0,
-    text.length,
-    new RegExp(
-      `\\btable\\s+(?:${ref.family === 'ip' ? '(?:ip\\s+)?' : `${ref.family}\\s+`})${escape(ref.table)}\\s*$`,
-    ),
+    { start: 0, end: text.length },
+    new RegExp(`\\btable\\s+${family}${escape(ref.table)}\\s*$`),
   );
-  const chain =
-    table === null
-      ? null
-      : findBlock(
-          text,
-          table.start,
-          table.end,
-          new RegExp(`\\bchain\\s+${escape(ref.chain)}\\s*$`),
-        );
+  const head = new RegExp(`\\bchain\\s+${escape(ref.chain)}\\s*$`);
+  const chain = tables.flatMap((table) => findBlocks(text, table, head)).at(-1) ?? null;
   if (chain === null) {
     return null;
   }
@@ -56,28 +47,29 @@ interface Statement extends Span {
   readonly text: string;
 }
 
-/** The inside of the braces that follow a head, at the outermost level of `from` to `to`. */
-function findBlock(text: string, from: number, to: number, head: RegExp): Span | null {
+/** The insides of the braces that follow a head, at the outermost level of a span. */
+function findBlocks(text: string, within: Span, head: RegExp): Span[] {
+  const found: Span[] = [];
   let depth = 0;
-  let headStart = from;
+  let headStart = within.start;
   let start = -1;
-  for (const { at, character } of codeCharacters(text, from, to)) {
+  for (const { at, character } of codeCharacters(text, within.start, within.end)) {
     if (character === '{') {
-      if (depth === 0 && head.test(blankComments(text.slice(headStart, at)))) {
-        start = at + 1;
+      if (depth === 0) {
+        start = head.test(blankComments(text.slice(headStart, at))) ? at + 1 : -1;
       }
       depth += 1;
     } else if (character === '}') {
       depth -= 1;
       if (depth === 0 && start >= 0) {
-        return { start, end: at };
+        found.push({ start, end: at });
       }
       headStart = depth === 0 ? at + 1 : headStart;
     } else if ((character === ';' || character === '\n') && depth === 0) {
       headStart = at + 1;
     }
   }
-  return null;
+  return found;
 }
 
 function splitStatements(text: string, from: number, to: number): Statement[] {

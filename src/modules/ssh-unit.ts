@@ -128,9 +128,7 @@ function canonical(units: Units, services: readonly string[]): string | null {
 }
 
 function isEnabled(unit: Unit | undefined): boolean {
-  return ['enabled', 'static', 'alias', 'indirect', 'generated', 'enabled-runtime'].includes(
-    unit?.file ?? '',
-  );
+  return ['enabled', 'static', 'alias', 'indirect', 'generated'].includes(unit?.file ?? '');
 }
 
 function changesFor(name: string, unit: Unit, situation: Situation): Change[] {

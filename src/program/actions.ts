@@ -79,18 +79,20 @@ set_attributes() (
   [ "$(stat -c %d:%i .)" = "$2" ] || { drift "$1"; exit 3; }
   sa=./$3; [ "$3" != . ] || sa=.
   [ "$(sa_state "$sa")" = "$4 $5 $6 $7" ] || { drift "$1/$3"; exit 3; }
-  if [ "$sa" = . ]; then
-    chown -h "$8:$9" . && chmod "${'${10}'}" . || exit 1
-  else
-    if [ "$5:$6" != "$8:$9" ]; then
-      [ "$(cat /proc/sys/fs/protected_hardlinks 2>/dev/null)" = 1 ] ||
-        { echo 'fs.protected_hardlinks is off: the owner cannot be changed safely' >&2; exit 1; }
-      chown -h "$8:$9" "$sa" || exit 1
-    fi
-    as_user "$8" "$9" chmod "${'${10}'}" "$sa" || exit 1
+  if [ "$5:$6" != "$8:$9" ] && [ "$sa" != . ] && [ "$(cat /proc/sys/fs/protected_hardlinks 2>/dev/null)" != 1 ]; then
+    echo 'fs.protected_hardlinks is off: the owner cannot be changed safely' >&2; exit 1
   fi
-  [ "$(sa_state "$sa")" = "$4 $8 $9 ${'${10}'}" ] || { drift "$1/$3"; exit 3; }
+  if sa_set "$sa" "$8" "$9" "${'${10}'}" && [ "$(sa_state "$sa")" = "$4 $8 $9 ${'${10}'}" ]; then exit 0; fi
+  sa_now=$(sa_state "$sa")
+  sa_set "$sa" "$5" "$6" "$7" 2>/dev/null
+  case $sa_now in "$4 "*) exit 1 ;; *) drift "$1/$3"; exit 3 ;; esac
 )
+
+# sa_set ENTRY UID GID MODE. Five digits of a mode clear setgid too, which chmod keeps for a folder.
+sa_set() {
+  chown -h "$2:$3" "$1" || return 1
+  if [ "$1" = . ]; then chmod "00$4" .; else as_user "$2" "$3" chmod "00$4" "$1"; fi
+}
 
 # sa_state ENTRY: identity of a folder, or of a plain file with one name.
 sa_state() {
@@ -130,16 +132,19 @@ make_host_key() {
     if [ -n "$3" ] && { [ -e "$mk" ] || [ -L "$mk" ]; }; then mv -f -- "$mk" "$mk.$3" || return 1; fi
   done
   to_disk "$mk_new"
+  : >"$R/made-${'${1##*/}'}"
   mv -f -- "$mk_new.pub" "$1.pub" && mv -f -- "$mk_new" "$1" || return 1
   if have restorecon; then restorecon "$1" "$1.pub" 2>/dev/null; fi
   sync
 }
 
-# unmake_host_key FILE ASIDE: takes the fresh pair away and puts the old one back.
+# unmake_host_key FILE ASIDE: takes the fresh pair away and puts the old one back, as far as it was made.
 unmake_host_key() {
   for uk in "$1" "$1.pub"; do
-    rm -f -- "$uk"
-    if [ -n "$2" ] && { [ -e "$uk.$2" ] || [ -L "$uk.$2" ]; }; then mv -f -- "$uk.$2" "$uk" || return 1; fi
+    if [ -n "$2" ] && { [ -e "$uk.$2" ] || [ -L "$uk.$2" ]; }; then
+      rm -f -- "$uk" && mv -f -- "$uk.$2" "$uk" || return 1
+    elif [ -e "$R/made-${'${1##*/}'}" ]; then rm -f -- "$uk"; fi
   done
+  rm -f -- "$1.remedy-new" "$1.remedy-new.pub"
 }
 `;

@@ -93,22 +93,29 @@ follow() {
 const applierFunctions = String.raw`
 say() { echo; line "$T $*"; }
 
-# The lock belongs to a process: boot id, pid and start time name it, whatever the clock says.
+# The lock belongs to a process: boot id, pid and start time name it, whatever the clock says. It is
+# a link to a file that is written already, so that there is never a lock without its owner.
+boot_id() { cat /proc/sys/kernel/random/boot_id; }
 start_time() { s=$(cat "/proc/$1/stat" 2>/dev/null) || return 1; s=${'${s##*) }'}; set -- $s; echo "${'${20}'}"; }
 
 take_lock() {
-  me="$(cat /proc/sys/kernel/random/boot_id) $$ $(start_time $$) $I"
-  if ! mkdir "$S/lock" 2>/dev/null; then
-    read -r lock_boot lock_pid lock_start lock_run <"$S/lock/owner" 2>/dev/null || lock_pid=
-    if [ -z "$lock_pid" ] || { [ "$lock_boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] &&
-      [ "$(start_time "$lock_pid")" = "$lock_start" ]; }; then
-      say refuse locked "run ${'${lock_run:-that is just starting}'} (process ${'${lock_pid:-unknown}'}) is at work on this host"
-      return 1
-    fi
-    mv "$S/lock" "$R/lock-of-the-dead" && mkdir "$S/lock" || { say refuse locked 'another run was quicker'; return 1; }
+  printf '%s\n' "$(boot_id) $$ $(start_time $$) $I" >"$R/owner" || { say refuse state "$R cannot be written"; return 1; }
+  ln "$R/owner" "$S/lock" 2>/dev/null && return 0
+  lock_owner=$(cat "$S/lock" 2>/dev/null)
+  set -- $lock_owner
+  if [ $# -lt 4 ] || { [ "$1" = "$(boot_id)" ] && [ "$(start_time "$2")" = "$3" ]; }; then
+    say refuse locked "run ${'${4:-of another kind}'} (process ${'${2:-unknown}'}) holds $S/lock"
+    return 1
   fi
-  printf '%s\n' "$me" >"$S/lock/owner"
+  # Its owner is dead. Another run may have seen that too and be quicker: only the dead one's lock goes.
+  mv "$S/lock" "$R/lock-of-the-dead" 2>/dev/null
+  if [ "$(cat "$R/lock-of-the-dead" 2>/dev/null)" = "$lock_owner" ] && ln "$R/owner" "$S/lock" 2>/dev/null; then return 0; fi
+  ln "$R/lock-of-the-dead" "$S/lock" 2>/dev/null
+  say refuse locked 'another run was quicker'
+  return 1
 }
+
+drop_lock() { cmp -s "$R/owner" "$S/lock" 2>/dev/null || [ "$(cat "$S/lock")" = "$(cat "$R/owner")" ] && rm -f -- "$S/lock"; }
 
 # Output of a command goes into the journal as one record, so that it cannot be taken for ours.
 attempt() {
@@ -133,6 +140,8 @@ run_all() {
     attempt "do_$n"; status=$?
     if [ "$status" -ne 0 ]; then
       say failed "$n" "$status"
+      # It may have come half-way; that its undo finds nothing to take back is no failure.
+      attempt "undo_$n" && say undone "$n"
       if take_back $((n - 1)); then say end reverted; else say end stuck; fi
       return
     fi
@@ -152,7 +161,7 @@ function compileApplier(input: StageInput): string {
     'umask 077; cd /',
     'take_lock || { say end refused; exit 0; }',
     'run_all',
-    'rm -rf -- "$S/lock"',
+    'drop_lock',
   ].join('\n');
   return wrapProgram(
     [environment, commonFunctions, actionFunctions, applierFunctions, ...functions].join('\n'),

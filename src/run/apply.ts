@@ -77,6 +77,9 @@ function conclude(
   }
   const started = records.some((record) => record.type === 'start');
   const vanished = records.find((record) => record.type === 'lost');
+  if (vanished !== undefined && started) {
+    return diedEnd(records, stage, vanished.text);
+  }
   return unknownEnd(stage.runId, vanished?.text ?? said, started || lost);
 }
 
@@ -101,10 +104,8 @@ function failedChange(
 ): ApplyResult {
   const failed = records.find((record) => record.type === 'failed');
   const change = stage.changes[(failed?.number ?? 0) - 1];
-  const said =
-    records
-      .flatMap((record) => (record.type === 'output' ? [record.text] : []))
-      .at(reverted ? -1 : 0) ?? '';
+  const until = failed === undefined ? records : records.slice(0, records.indexOf(failed));
+  const said = until.findLast((record) => record.type === 'output')?.text ?? '';
   const stuck = records.flatMap((record) =>
     record.type === 'undo-failed' ? [stage.changes[record.number - 1]?.summary ?? ''] : [],
   );
@@ -120,6 +121,27 @@ function failedChange(
       todo: reverted
         ? 'Mend what is named above, then run the same command again.'
         : `Look at ${stateFolder}/${stage.runId}/journal on the host.`,
+    },
+  };
+}
+
+function diedEnd(
+  records: readonly JournalRecord[],
+  stage: { runId: string; changes: readonly Change[] },
+  said: string,
+): ApplyResult {
+  const done = records.filter((record) => record.type === 'done').length;
+  const next = stage.changes[done]?.summary ?? 'the last one';
+  return {
+    outcome: 'unknown',
+    failure: {
+      code: 'contact-lost',
+      what: 'The program that makes the changes died on the host.',
+      why:
+        cleanLine(said) ||
+        `It had made ${done} of ${stage.changes.length} changes; next was: ${next}.`,
+      access: `${done} of ${stage.changes.length} changes were made and stay; the next one may be half made.`,
+      todo: `Run the same command again: what is done is left alone. On the host:\n    cat ${stateFolder}/${stage.runId}/journal`,
     },
   };
 }

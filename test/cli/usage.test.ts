@@ -113,7 +113,7 @@ const cases: readonly (readonly [string, readonly string[], string, RegExp])[] =
     'an unknown playbook',
     ['run', 'open-prot', '--host', 'web1.invalid', '--yes'],
     'usage',
-    /there is no playbook "open-prot"; did you mean open-port\?/i,
+    /there is no playbook "open-prot" \(did you mean open-port\?\)/i,
   ],
   [
     'two playbooks of one name',

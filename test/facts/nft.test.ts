@@ -34,7 +34,7 @@ describe.each(distros)('nft on %s', (distro) => {
   it('is empty on a fresh host', () => {
     const fact = capturedValue(nftFact, undefined, `${distro}-clean`);
     expect(fact.ruleset.tables).toEqual([]);
-    expect(fact.permanent).toBeNull();
+    expect(fact.permanent).toEqual({ state: 'none' });
   });
 
   it('reads tables, base chains and rules as people know them', () => {
@@ -51,7 +51,7 @@ describe.each(distros)('nft on %s', (distro) => {
         { handle: 4, text: 'meta l4proto ipv6-icmp accept' },
       ],
     });
-    expect(permanent).toEqual(ruleset);
+    expect(permanent).toEqual({ state: 'known', ruleset });
     expect(files.map(({ path }) => path)).toEqual(['/etc/nftables.conf']);
     expect(files[0]?.text).toMatch(/^#!\/usr\/sbin\/nft -f\n[^]*\n}\n$/);
   });
@@ -169,7 +169,7 @@ describe('nft', () => {
   it('has no rules where nft is not there or not loaded', () => {
     expect(nftFact.parse(new Map([['ruleset', part('', { status: 3 })]]), undefined)).toEqual({
       known: true,
-      value: { ruleset: { tables: [] }, files: [], permanent: null },
+      value: { ruleset: { tables: [] }, files: [], permanent: { state: 'none' } },
     });
   });
 

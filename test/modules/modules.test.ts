@@ -283,7 +283,7 @@ describe.each(distros)('modules on %s', (distro) => {
       { port: 22 },
       'clean',
       'none',
-      'no nftables chain stops it, now or after a reboot',
+      'no nftables chain stops it; no service loads nftables rules at boot',
     ],
     [
       'nft-rule',
@@ -336,7 +336,7 @@ describe.each(distros)('modules on %s', (distro) => {
       { user: 'admin' },
       'no-ssh-dir',
       'none',
-      'owner and modes are as sshd wants them; /home/admin/.ssh does not exist',
+      '/home/admin/.ssh does not exist, so there are no keys that sshd could refuse',
     ],
     [
       'login-files',

@@ -181,7 +181,7 @@ describe('resultText', () => {
           { layer: 'listener', state: 'broken', by: 'nothing listens on port 22', evidence: [] },
         ],
       }),
-      '  listener is broken: nothing listens on port 22\n✔ web1: unchanged: nothing to do',
+      '  listener is broken: nothing listens on port 22\n! web1: unchanged: nothing to do',
     ],
     [
       'a notice of two lines',

@@ -192,6 +192,8 @@ command_reboot() {
   local name=${1:?usage: lab reboot NAME} before
   require_host "$name"
   before=$(leader "$name") || fail "$name is not running"
+  # The network namespace outlives the host, and the kernel's rules with it; a real reboot loses them.
+  (exec_in "$before" sh -c 'nft flush ruleset; for t in iptables-legacy ip6tables-legacy; do $t -P INPUT ACCEPT; $t -F; $t -X; done; ipset destroy' >/dev/null 2>&1) || true
   (exec_in "$before" systemctl --no-block reboot)
   wait_until 60 leader_changed "$name" "$before" || fail "$name did not restart in 60 s"
   await_host "$name" 0

@@ -143,7 +143,7 @@ export async function openLab(): Promise<Lab> {
     sshConfig: present(sshConfig),
     adminPassword: present(adminPassword),
     async up(name, options = {}) {
-      await callLab(id, ['up', name, ...upWords(options)], { timeoutMs: UP_TIMEOUT_MS });
+      await bootHost(id, ['up', name, ...upWords(options)], name);
       return describeHost(id, name);
     },
     async controller({ user = false, nat = false } = {}) {
@@ -261,6 +261,22 @@ async function removeAbandonedLabs(): Promise<void> {
     if (pid !== undefined && !existsSync(`/proc/${pid}`)) await callLab(id, ['down', '--all']);
   }
 }
+
+// systemd-nspawn now and then fails while others start and end beside it; a host that did not come up
+// is booted anew, and only the last failure counts.
+async function bootHost(id: string, words: readonly string[], name: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await callLab(id, words, { timeoutMs: UP_TIMEOUT_MS });
+      return;
+    } catch (error) {
+      if (attempt === bootAttempts) throw error;
+      await callLab(id, ['down', name]);
+    }
+  }
+}
+
+const bootAttempts = 3;
 
 async function callLab(
   id: string,
