@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { hostname } from 'node:os';
-import { normalAddress } from '../core/net.ts';
+import { addressFamily, normalAddress } from '../core/net.ts';
 import type { ClientAddress, Endpoint } from '../core/endpoint.ts';
 import { notContacted, RunFailure, type Failure } from '../core/failure.ts';
 import { checkHostName, checkPort, checkUserName } from '../core/host-name.ts';
@@ -201,32 +201,39 @@ function takesPathOf(via: SshTarget, endpoint: SshTarget): boolean {
 
 async function toEndpoint(target: SshTarget, from: string | null): Promise<Endpoint> {
   const lastJump = target.jump.at(-1);
-  const address = lastJump === undefined ? await addressOf(target.address) : target.address;
-  const assumed =
-    from ??
-    (lastJump === undefined
-      ? await sourceAddress(target.address)
-      : normalAddress(await addressOf(lastJump.address)));
+  const addresses = lastJump === undefined ? await addressesOf(target.address) : [];
+  const [address = target.address] = addresses;
+  const clients =
+    lastJump === undefined ? await sourcesTowards(addresses) : await addressesOf(lastJump.address);
+  const [assumed = null, ...others] = from === null ? clients.flatMap(literal) : [from];
+  const family = addressFamily(assumed ?? '');
   return {
     host: target.host,
     address,
     port: target.port,
     user: target.user,
     from: assumed === null ? null : { address: assumed, assumed: from === null },
+    alsoFrom: others.filter((other) => addressFamily(other) !== family),
   };
 }
 
+async function sourcesTowards(addresses: readonly string[]): Promise<string[]> {
+  const sources = await Promise.all(addresses.map((address) => sourceAddress(address)));
+  return [...new Set(sources.flatMap((source) => source ?? []))];
+}
+
+function literal(text: string): string[] {
+  return [normalAddress(text) ?? []].flat();
+}
+
 // The walk asks which interface has the endpoint's address; a name that nobody resolves stays a name.
-async function addressOf(name: string): Promise<string> {
-  const literal = normalAddress(name);
-  if (literal !== null) {
-    return literal;
+async function addressesOf(name: string): Promise<string[]> {
+  const own = normalAddress(name);
+  if (own !== null || name === hostname()) {
+    return [own ?? name];
   }
-  if (name === hostname()) {
-    return name;
-  }
-  const found = await lookup(name).catch(() => null);
-  return found?.address ?? name;
+  const found = await lookup(name, { all: true }).catch(() => []);
+  return found.length === 0 ? [name] : found.map(({ address }) => address);
 }
 
 function unwrap<T>(result: Result<T, Failure>): T {

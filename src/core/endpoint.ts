@@ -8,6 +8,8 @@ export interface Endpoint {
   readonly user: string;
   /** The address clients come from, as the host sees it; null where nobody knows. */
   readonly from: ClientAddress | null;
+  /** The client's addresses of the other family, where the endpoint's name has both; all assumed. */
+  readonly alsoFrom?: readonly string[];
 }
 
 /** Where logins come from. A verdict that rests on an assumed address is never called proven. */

@@ -5,10 +5,11 @@ import type { FactSet } from '../facts/fact.ts';
 import type { Fail2ban, Jail } from '../facts/fail2ban.ts';
 import { splitSaved } from '../facts/iptables-rule.ts';
 import { chainName, editChain, type ChainRef, type Rule, type Ruleset } from '../facts/ruleset.ts';
-import { joinRulesets } from '../walk/firewall.ts';
+import type { Endpoint } from '../core/endpoint.ts';
+import { clientAddresses, joinRulesets } from '../walk/firewall.ts';
 import { iptablesRequest, nftRequest } from './firewall-facts.ts';
 import { fail2banRequest, ignoreChanges } from './fail2ban-ignore.ts';
-import { blocked, change, type Module, type ModulePlan } from './module.ts';
+import { blocked, change, type Module, type ModulePlan, type Render } from './module.ts';
 
 const schema = z.strictObject({
   address: z.string().min(1).describe('the address to let in again'),
@@ -22,23 +23,29 @@ export const fail2banBan: Module<typeof schema> = {
     'Lift the bans of an address in every fail2ban jail, and in the kernel where one was left behind',
   schema,
   facts: () => [fail2banRequest, iptablesRequest, nftRequest],
-  plan({ address, ignore }, facts) {
+  plan({ address, ignore }, facts, { endpoint, render }) {
     const fail2ban = facts.get(fail2banRequest);
     const normal = normalAddress(address);
     if (normal === null) {
       return blocked(`${address} is not an IP address`);
     }
     return fail2ban.known
-      ? planBans(normal, ignore, fail2ban.value, facts)
+      ? planBans(sameClient(normal, endpoint), ignore, fail2ban.value, facts, render)
       : blocked(fail2ban.because);
   },
 };
 
+// Our own address of the other family is as likely to be banned, and as unlikely to be thought of.
+function sameClient(address: string, endpoint: Endpoint): string[] {
+  return address === endpoint.from?.address ? clientAddresses(endpoint) : [address];
+}
+
 function planBans(
-  address: string,
+  addresses: readonly string[],
   ignore: boolean,
   fail2ban: Fail2ban,
   facts: FactSet,
+  render: Render,
 ): ModulePlan {
   const iptables = facts.get(iptablesRequest);
   const nft = facts.get(nftRequest);
@@ -53,21 +60,25 @@ function planBans(
   }
   let now: State = { fail2ban, facts };
   const changes: Change[] = [];
+  const held = (ban: string): boolean => addresses.some((address) => covers(ban, address));
   for (const jail of fail2ban.jails) {
-    for (const banned of jail.banned.filter((ban) => covers(ban, address))) {
+    for (const banned of jail.banned.filter(held)) {
       const step = unban(now, jail.name, banned);
       now = step.state;
       changes.push(step.change);
     }
   }
-  const holding = fail2ban.jails.filter((jail) => jail.banned.some((ban) => covers(ban, address)));
-  for (const left of leftBehind(now.facts, address)) {
-    const step = dropRule(now, left);
-    now = step.state;
-    changes.push(step.change);
+  const holding = fail2ban.jails.filter((jail) => jail.banned.some(held));
+  const address = addresses.join(' and ');
+  for (const one of addresses) {
+    for (const left of leftBehind(now.facts, one)) {
+      const step = dropRule(now, left);
+      now = step.state;
+      changes.push(step.change);
+    }
   }
   const keep = ignore
-    ? ignoreChanges(now.fail2ban, holding.length > 0 ? holding : fail2ban.jails, address)
+    ? ignoreChanges(now.fail2ban, holding.length > 0 ? holding : fail2ban.jails, addresses, render)
     : [];
   const where = fail2ban.running
     ? `any of ${fail2ban.jails.length} jails`

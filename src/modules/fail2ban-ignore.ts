@@ -1,4 +1,5 @@
 import type { Change } from '../core/change.ts';
+import type { Render } from './module.ts';
 import { request } from '../facts/fact.ts';
 import { fail2banFact, type Fail2ban, type Jail } from '../facts/fail2ban.ts';
 
@@ -6,37 +7,52 @@ import { fail2banFact, type Fail2ban, type Jail } from '../facts/fail2ban.ts';
 export const fail2banRequest = request(fail2banFact, undefined);
 
 /**
- * Keeps an address from being banned again: now, by telling the daemon, and for good, by a file of
+ * Keeps addresses from being banned again: now, by telling the daemon, and for good, by a file of
  * its own in jail.d that carries on what each jail excepts already (jail.conf(5): the last file wins).
  */
 export function ignoreChanges(
   fail2ban: Fail2ban,
   jails: readonly Jail[],
-  address: string,
+  addresses: readonly string[],
+  render: Render,
 ): Change[] {
-  const missing = jails.filter((jail) => !jail.ignored.includes(address));
-  return missing.flatMap((jail, index) => {
-    const done = missing.slice(0, index + 1).map(({ name }) => name);
-    const after: Fail2ban = {
-      ...fail2ban,
-      jails: fail2ban.jails.map((one) =>
-        done.includes(one.name) ? { ...one, ignored: [...one.ignored, address] } : one,
-      ),
-    };
-    return [liveChange(jail, address, after), fileChange(fail2ban, jail, address)];
+  let now = fail2ban;
+  return jails.flatMap((jail) => {
+    const missing = addresses.filter((address) => !jail.ignored.includes(address));
+    const live = missing.map((address) => {
+      const before = now;
+      now = withException(now, jail.name, address);
+      return liveChange(jail.name, address, before, now);
+    });
+    return missing.length === 0 ? [] : [...live, fileChange(now, jail.name, render)];
   });
 }
 
-function liveChange(jail: Jail, address: string, after: Fail2ban): Change {
+function withException(fail2ban: Fail2ban, name: string, address: string): Fail2ban {
+  const jails = fail2ban.jails.map((jail) =>
+    jail.name === name ? { ...jail, ignored: [...jail.ignored, address] } : jail,
+  );
+  return { ...fail2ban, jails };
+}
+
+function ignoredIn(fail2ban: Fail2ban, name: string): readonly string[] {
+  return fail2ban.jails.find((jail) => jail.name === name)?.ignored ?? [];
+}
+
+function liveChange(jail: string, address: string, before: Fail2ban, after: Fail2ban): Change {
+  const list = (state: Fail2ban): string =>
+    ignoredIn(state, jail)
+      .map((one) => `${one}\n`)
+      .join('');
   return {
     kind: 'ban',
-    target: `fail2ban jail ${jail.name}`,
-    summary: `never ban ${address} in jail ${jail.name} again`,
-    before: jail.ignored.map((one) => `${one}\n`).join(''),
-    after: [...jail.ignored, address].map((one) => `${one}\n`).join(''),
-    action: { type: 'run', argv: ['fail2ban-client', 'set', jail.name, 'addignoreip', address] },
+    target: `fail2ban jail ${jail}`,
+    summary: `never ban ${address} in jail ${jail} again`,
+    before: list(before),
+    after: list(after),
+    action: { type: 'run', argv: ['fail2ban-client', 'set', jail, 'addignoreip', address] },
     holds: null,
-    undo: { type: 'run', argv: ['fail2ban-client', 'set', jail.name, 'delignoreip', address] },
+    undo: { type: 'run', argv: ['fail2ban-client', 'set', jail, 'delignoreip', address] },
     risk: 'none',
     sensitive: false,
     factsAfter: [{ key: fail2banRequest.key, value: after }],
@@ -44,10 +60,11 @@ function liveChange(jail: Jail, address: string, after: Fail2ban): Change {
   };
 }
 
-function fileChange(fail2ban: Fail2ban, jail: Jail, address: string): Change {
-  const path = `/etc/fail2ban/jail.d/zz-remedy-${jail.name}.local`;
-  const existing = fail2ban.exceptions.find((file) => file.path === path);
-  const content = `# Written by remedy: who is never banned in this jail.\n[${jail.name}]\nignoreip = ${[...jail.ignored, address].join(' ')}\n`;
+function fileChange(after: Fail2ban, jail: string, render: Render): Change {
+  const path = `/etc/fail2ban/jail.d/zz-remedy-${jail}.local`;
+  const existing = after.exceptions.find((file) => file.path === path);
+  const addresses = ignoredIn(after, jail).join(' ');
+  const content = render('fail2ban-exception', { jail, addresses });
   return {
     kind: 'file',
     target: path,

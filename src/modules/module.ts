@@ -14,7 +14,12 @@ export interface PlanContext {
   readonly endpoint: Endpoint;
   /** The run's id: a suffix for what is moved aside, so that runs never overwrite each other. */
   readonly runId: string;
+  /** Renders one of `templates/*.hbs`: the text of a file that is placed on the host. */
+  readonly render: Render;
 }
+
+/** Renders the template of a name with values; the same values give the same text. */
+export type Render = (name: string, values: Readonly<Record<string, string>>) => string;
 
 /**
  * Compares facts with its arguments and returns changes. Pure: no I/O, no clock. A second run with

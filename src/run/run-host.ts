@@ -4,6 +4,7 @@ import { nothingChanged, RunFailure, type Failure } from '../core/failure.ts';
 import type { Result } from '../core/result.ts';
 import type { FactSet } from '../facts/fact.ts';
 import { hostKeysRequest } from '../modules/host-keys.ts';
+import type { PlanContext } from '../modules/module.ts';
 import {
   compileStagePlan,
   queueSteps,
@@ -15,6 +16,7 @@ import { stageChanges, type PlannedStep } from '../plan/plan.ts';
 import type { BoundPlaybook, Check } from '../playbook/playbook.ts';
 import type { HostKey } from '../route/known-hosts.ts';
 import type { Route, Session } from '../route/route.ts';
+import { renderTemplateFile } from '../store/templates.ts';
 import { brokenLink, walk, walkRequests } from '../walk/walk.ts';
 import { applyStage } from './apply.ts';
 import { checkStage, commandRequests } from './check.ts';
@@ -167,9 +169,13 @@ class HostRunner {
     }
   }
 
+  get #context(): PlanContext {
+    return { endpoint: this.#endpoint, runId: this.#run.runId, render: renderTemplateFile };
+  }
+
   async #observe(queue: readonly QueuedStep[], checks: readonly Check[]): Promise<FactSet> {
-    const { emit, runId, signal } = this.#run;
-    const context = { endpoint: this.#endpoint, runId };
+    const { emit, signal } = this.#run;
+    const context = this.#context;
     const requests = [
       ...requestsFor(queue, context),
       ...walkRequests(this.#endpoint),
@@ -189,8 +195,8 @@ class HostRunner {
   }
 
   #plan(queue: readonly QueuedStep[], facts: FactSet): StagePlan {
-    const { emit, runId } = this.#run;
-    const plan = compileStagePlan(queue, facts, { endpoint: this.#endpoint, runId });
+    const { emit } = this.#run;
+    const plan = compileStagePlan(queue, facts, this.#context);
     const count = plan.steps.flatMap(({ changes }) => changes).length;
     const blocked = plan.steps.some(({ action }) => action === 'blocked');
     emit({
@@ -284,10 +290,10 @@ class HostRunner {
     facts: FactSet,
     checks: readonly Check[],
   ): Promise<CheckResult[]> {
-    const { emit, runId } = this.#run;
+    const { emit } = this.#run;
     emit({ type: 'phase', phase: 'check', detail: 'the host is looked at again' });
     const done = queue.filter((one) => !later.some(({ step }) => step === one.step));
-    const again = compileStagePlan(done, facts, { endpoint: this.#endpoint, runId });
+    const again = compileStagePlan(done, facts, this.#context);
     const results = checkStage(again.steps, checks, facts);
     const failed = results.filter(({ state }) => state === 'failed').length;
     emit({

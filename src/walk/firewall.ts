@@ -64,13 +64,22 @@ export function probesFor(
     }
     const way = wayIn(endpoint, network, family);
     const packet = { family, port: admission.port, ...way };
-    const client = endpoint.from?.address ?? null;
-    const inside = client !== null && isInside(client, net) && client !== net;
+    const clients = clientAddresses(endpoint).filter(
+      (client) => isInside(client, net) && client !== net,
+    );
     return [
       { who: 'net', packet: { ...packet, source: net } },
-      ...(inside ? [{ who: 'client' as const, packet: { ...packet, source: client } }] : []),
+      ...clients.map((client) => ({
+        who: 'client' as const,
+        packet: { ...packet, source: client },
+      })),
     ];
   });
+}
+
+/** Every address that the endpoint's client may come from, the one that is known best first. */
+export function clientAddresses(endpoint: Endpoint): string[] {
+  return endpoint.from === null ? [] : [endpoint.from.address, ...(endpoint.alsoFrom ?? [])];
 }
 
 /** The packet of the endpoint's own client; null where nobody knows its address. */

@@ -24,11 +24,9 @@ const texts: readonly (readonly [string, string])[] = [
 ];
 
 describe.each(everyFact.map((wanted) => [wanted.key, wanted] as const))('%s', (_, wanted) => {
-  it.each(texts)('survives %s, quickly', (_text, text) => {
-    const started = performance.now();
+  it.each(texts)('survives %s', (_text, text) => {
     const observed = wanted.parse(answerAll(wanted, text));
     expect(typeof observed.known).toBe('boolean');
-    expect(performance.now() - started).toBeLessThan(2000);
     expect(Object.keys(Object.prototype)).toEqual([]);
   });
 

