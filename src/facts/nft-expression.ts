@@ -41,7 +41,7 @@ export function readExpressions(expressions: readonly Json[], sets: NamedSets): 
       continue;
     }
     if (verdict !== null) {
-      return [...before, { matches, verdict }];
+      return [...before, { matches: [...matches, ...impliedFamily(key, object)], verdict }];
     }
     const match = readStatement(key, object[key] ?? null, sets);
     if (match !== null) {
@@ -49,6 +49,14 @@ export function readExpressions(expressions: readonly Json[], sets: NamedSets): 
     }
   }
   return before.length > 0 ? before : [{ matches, verdict: { kind: 'continue' } }];
+}
+
+// `reject with icmp` in an inet table is for IPv4 alone; nft lists it without saying so.
+function impliedFamily(key: string, object: JsonObject): Match[] {
+  const type = key === 'reject' ? asObject(object[key] ?? null)?.['type'] : null;
+  return type === 'icmp' || type === 'icmpv6'
+    ? [{ kind: 'family', family: type === 'icmp' ? 'ip' : 'ip6', negate: false }]
+    : [];
 }
 
 function readVerdictMap(value: Json, before: readonly Match[], sets: NamedSets): Reading[] {

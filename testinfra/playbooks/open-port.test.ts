@@ -105,6 +105,59 @@ describe.concurrent('open-port', () => {
     await host.down();
   });
 
+  test('rules of legacy iptables are found and mended', async () => {
+    const host = await boot('debian12');
+    await host.read(
+      'iptables-legacy -A INPUT -p tcp --dport 22 -j REJECT --reject-with tcp-reset; ip6tables-legacy -A INPUT -p tcp --dport 22 -j DROP',
+    );
+    const document = await expectRemedy(lab, host, 'open-port');
+    expect(changesOf(document)[0]?.summary).toContain('iptables-legacy');
+    expect((await host.login('root', 'true', { family: 6, connectSeconds: 2 })).status).toBe(0);
+    await host.down();
+  });
+
+  test('firewalld: rich rules that deny SSH in both families, also after a reload', async () => {
+    const host = await boot('debian12');
+    const deny = (family: string): string =>
+      `firewall-cmd -q --permanent --add-rich-rule='rule family="${family}" service name="ssh" drop'`;
+    await host.read(
+      `systemctl start firewalld; ${deny('ipv4')}; ${deny('ipv6')}; firewall-cmd -q --reload`,
+    );
+    await expectRemedy(lab, host, 'open-port');
+    await host.read('firewall-cmd -q --reload');
+    expect((await host.login('root', 'true', { family: 4, connectSeconds: 3 })).status).toBe(0);
+    expect((await host.login('root', 'true', { family: 6, connectSeconds: 3 })).status).toBe(0);
+    await host.down();
+  });
+
+  test('firewalld: a zone that denies only after the next reload', async () => {
+    const host = await boot('debian12');
+    await host.read(
+      `systemctl enable --now firewalld 2>/dev/null; firewall-cmd -q --permanent --add-rich-rule='rule family="ipv4" service name="ssh" reject'`,
+    );
+    const real = await remedy(lab, host, 'open-port', { args: ['--yes'] });
+    expect(hostOf(real.document)).toMatchObject({ outcome: 'changed', failure: null });
+    await host.read('firewall-cmd -q --reload');
+    expect((await host.login('root', 'true', { family: 4, connectSeconds: 3 })).status).toBe(0);
+    const again = await remedy(lab, host, 'open-port', { args: ['--yes'] });
+    expect(hostOf(again.document).outcome).toBe('unchanged');
+    await host.down();
+  });
+
+  test.each([
+    ['the usual idiom', 'table inet filter {}\ndelete table inet filter\ntable inet filter {'],
+    ['a rule bound to an interface', 'flush ruleset\ntable inet filter {'],
+  ])('nftables: %s, kept after a reboot', async (_what, head) => {
+    const host = await boot('debian12');
+    const rules = `${head}\n  chain input {\n    type filter hook input priority 0; policy drop;\n    ct state established,related accept\n    iif "eth0" tcp dport 80 accept\n  }\n}\n`;
+    await host.exec(['sh', '-c', 'cat >/etc/nftables.conf'], { stdin: rules });
+    await host.read('systemctl enable --now nftables 2>/dev/null');
+    await expectRemedy(lab, host, 'open-port');
+    await host.reboot();
+    expect((await host.login('root', 'true', { family: 4, connectSeconds: 3 })).status).toBe(0);
+    await host.down();
+  });
+
   test('a host with IPv6 only', async () => {
     const host = await lab.up('v6only', { ipv6Only: true });
     await host.breakIt('ufw-enable');

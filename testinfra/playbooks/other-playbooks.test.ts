@@ -137,6 +137,30 @@ describe.concurrent('fix-authorized-keys', () => {
     },
   );
 
+  test.each([
+    ['of another account', 'useradd -d /home/admin svc', 'belongs to the account admin'],
+    ['of everyone', 'useradd -d /tmp svc', 'is a folder of the system'],
+  ])('a home %s is not taken away', async (_whose, script, why) => {
+    const host = await boot('debian12');
+    await host.read(`${script}; chmod 777 /home/admin`);
+    const state = 'stat -c "%n %a %U" /tmp /home/admin /home/admin/.ssh';
+    const before = await host.read(state);
+    const args = ['--yes', '--var', 'user=svc'];
+    const result = await remedy(lab, host, 'fix-authorized-keys', { args });
+    expect(hostOf(result.document)).toMatchObject({ outcome: 'refused' });
+    expect(hostOf(result.document).failure?.why).toContain(why);
+    expect(await host.read(state)).toBe(before);
+    await host.down();
+  });
+
+  test('special mode bits of .ssh are cleared too', async () => {
+    const host = await boot('debian12');
+    await host.read('chmod 2777 /home/admin/.ssh');
+    await expectRemedy(lab, host, 'fix-authorized-keys', { user: 'admin' });
+    expect(await host.read('stat -c %a /home/admin/.ssh')).toBe('700');
+    await host.down();
+  });
+
   test('what was done before a change that failed is taken back', async () => {
     const host = await boot('debian12');
     await host.breakIt('home-modes', 'authorized-keys-owner');
@@ -191,6 +215,35 @@ describe.concurrent('unban-address', () => {
     const ignored = async (): Promise<string> =>
       (await host.exec('fail2ban-client get sshd ignoreip')).stdout;
     await expect.poll(ignored, { timeout: 30_000 }).toContain('10.77.0.1');
+    await host.down();
+  });
+});
+
+describe.concurrent('the lock', () => {
+  test('of a run at work refuses a second one; that of a dead run is no obstacle', async () => {
+    const host = await boot('debian12');
+    await host.breakIt('home-modes');
+    const owner = (pid: string): string =>
+      `mkdir -p -m 700 /var/lib/remedy; s=$(cat /proc/${pid}/stat); s=\${s##*) }; set -- $s; echo "$(cat /proc/sys/kernel/random/boot_id) ${pid} \${20} other" >/var/lib/remedy/lock`;
+    await host.read(owner('1'));
+    const second = await remedy(lab, host, 'fix-authorized-keys', {
+      user: 'admin',
+      args: ['--yes'],
+    });
+    expect(second.status).toBe(75);
+    expect(hostOf(second.document)).toMatchObject({
+      outcome: 'locked',
+      failure: { code: 'locked', access: 'Nothing was changed on the host.' },
+    });
+    await host.read('echo "0-0-0 1 1 dead" >/var/lib/remedy/lock');
+    const third = await remedy(lab, host, 'fix-authorized-keys', {
+      user: 'admin',
+      args: ['--yes'],
+    });
+    expect({ status: third.status, failure: hostOf(third.document).failure }).toEqual({
+      status: 0,
+      failure: null,
+    });
     await host.down();
   });
 });
