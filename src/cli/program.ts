@@ -30,7 +30,7 @@ Exit status:
   1 failed, refused or reverted: the host is as it was    64 wrong usage or playbook
   2 changes pending (only with --detailed-exitcode)       75 the host is locked by another run
   3 a person is needed                                    77 login, permission or host key
-  130 interrupted`;
+  130, 143 interrupted, nothing written`;
 
 function collect(value: string, before: readonly string[]): string[] {
   return [...before, value];
