@@ -151,6 +151,12 @@ function checkFlags(flags: RouteFlags): CheckedFlags {
       'Name the host whose SSH should work: --host HOST. For this machine: --local.',
     );
   }
+  if (flags.viaIdentity.length > 0 && flags.via.length === 0) {
+    throw usage(
+      '--via-identity is given without --via',
+      'For the endpoint itself it is --identity.',
+    );
+  }
   const withPort = /^([^:]+):(\d+)$/.exec(flags.host ?? '');
   if (withPort !== null) {
     throw usage(

@@ -110,6 +110,24 @@ const cases: readonly (readonly [string, readonly string[], string, RegExp])[] =
     /--from "home" is not an IP address/,
   ],
   [
+    'a key for a route that is not there',
+    [...base, '--via-identity', 'key'],
+    'usage',
+    /--via-identity is given without --via/,
+  ],
+  [
+    'a port in the host name',
+    ['run', 'open-port', '--host', 'web1.invalid:22', '--dry-run'],
+    'usage',
+    /--host web1\.invalid --port 22/,
+  ],
+  [
+    'a playbook named twice',
+    ['run', 'open-port', 'open-port', '--host', 'web1.invalid', '--dry-run'],
+    'usage',
+    /open-port was named twice/i,
+  ],
+  [
     'an unknown playbook',
     ['run', 'open-prot', '--host', 'web1.invalid', '--yes'],
     'usage',
