@@ -117,13 +117,13 @@ const cases: readonly (readonly [string, readonly string[], string, RegExp])[] =
   ],
   [
     'a port in the host name',
-    ['run', 'open-port', '--host', 'web1.invalid:22', '--dry-run'],
+    ['run', 'open-port', '--host', 'web1.invalid:22', '--yes'],
     'usage',
     /--host web1\.invalid --port 22/,
   ],
   [
     'a playbook named twice',
-    ['run', 'open-port', 'open-port', '--host', 'web1.invalid', '--dry-run'],
+    ['run', 'open-port', 'open-port', '--host', 'web1.invalid', '--yes'],
     'usage',
     /open-port was named twice/i,
   ],
