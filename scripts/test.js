@@ -1,11 +1,15 @@
 // npm test: first the tests that need no host, then those on real hosts. --full adds the long ones.
 // All other arguments go to vitest: npm test -- --project unit, npm test -- test/core
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { root, setUp } from './setup.js';
 
 const words = process.argv.slice(2);
 
 setUp();
+// Shells and tools that some unit tests use; without them those tests are skipped, and say so.
+if (process.platform === 'linux' && process.getuid?.() === 0) {
+  spawnSync('testinfra/lab', ['tools'], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+}
 const vitest = spawn(
   process.execPath,
   ['node_modules/vitest/vitest.mjs', 'run', ...words.filter((word) => word !== '--full')],

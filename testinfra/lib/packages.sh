@@ -36,3 +36,19 @@ install_missing_packages() {
   apt-get update -qq >&2
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 }
+
+# What the unit tests use besides: command and package. A command that is there is left as it is.
+test_tools=(shellcheck:shellcheck mksh:mksh busybox:busybox-static setfacl:acl setfattr:attr)
+
+command_tools() {
+  require_machine
+  local tool missing=()
+  for tool in "${test_tools[@]}"; do
+    command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
+  done
+  ((${#missing[@]})) || return 0
+  command -v apt-get >/dev/null || fail "no apt-get here to install ${missing[*]}"
+  say "installing ${missing[*]}"
+  apt-get update -qq >&2
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
