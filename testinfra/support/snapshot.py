@@ -36,7 +36,8 @@ ENTERED_ONLY = {"/run/systemd/transient"}
 
 HASHED_TREES = ("/etc/", "/root/", "/home/", "/var/lib/", "/run/")
 
-NOISY_UNITS = re.compile(r"^(session-.*\.scope|user(-\d+)?\.slice|user@\d+\.service|user-runtime-dir@\d+\.service"
+# A mount of credentials comes and goes with the start of its service.
+NOISY_UNITS = re.compile(r"^(run-credentials-.*\.mount|session-.*\.scope|user(-\d+)?\.slice|user@\d+\.service|user-runtime-dir@\d+\.service"
                          r"|run-user-\d+\.mount|.*\.device|systemd-tmpfiles-clean\..*|sshd@.*\.service|ssh@.*\.service)$")
 
 
