@@ -23,6 +23,7 @@ import {
 import { loginProber, type Prober } from '../run/prove.ts';
 import type { ProofLevel } from '../run/result.ts';
 import { askSecret, takeSecret } from './prompt.ts';
+import { usageError } from './usage.ts';
 
 /** The flags that say which host it is and how to get in. */
 export interface RouteFlags {
@@ -146,20 +147,20 @@ interface CheckedFlags {
 
 function checkFlags(flags: RouteFlags): CheckedFlags {
   if (flags.host === undefined && !flags.local) {
-    throw usage(
+    throw usageError(
       'No host was named',
       'Name the host whose SSH should work: --host HOST. For this machine: --local.',
     );
   }
   if (flags.viaIdentity.length > 0 && flags.via.length === 0) {
-    throw usage(
+    throw usageError(
       '--via-identity is given without --via',
       'For the endpoint itself it is --identity.',
     );
   }
   const withPort = /^([^:]+):(\d+)$/.exec(flags.host ?? '');
   if (withPort !== null) {
-    throw usage(
+    throw usageError(
       `--host ${flags.host ?? ''} holds a port`,
       `Give it apart: --host ${withPort[1] ?? ''} --port ${withPort[2] ?? ''}.`,
     );
@@ -170,7 +171,7 @@ function checkFlags(flags: RouteFlags): CheckedFlags {
   }
   const from = flags.from === undefined ? null : normalAddress(flags.from);
   if (flags.from !== undefined && from === null) {
-    throw usage(
+    throw usageError(
       `--from ${JSON.stringify(flags.from)} is not an IP address`,
       'It is the address that logins come from, as the host sees it.',
     );
@@ -260,14 +261,4 @@ function valid<T>(result: Result<T, string>, flag: string): T {
     });
   }
   return result.value;
-}
-
-function usage(what: string, why: string): RunFailure {
-  return new RunFailure({
-    code: 'usage',
-    what: `${what}.`,
-    why,
-    access: notContacted,
-    todo: 'For help, run:\n    remedy run --help',
-  });
 }

@@ -1,5 +1,5 @@
 import type { CommanderError } from 'commander';
-import { notContacted, type Failure } from '../core/failure.ts';
+import { notContacted, RunFailure, type Failure } from '../core/failure.ts';
 import { runDocument } from '../report/run-document.ts';
 import { failureStatus } from './exit-status.ts';
 
@@ -10,6 +10,17 @@ export function wantsJson(argv: readonly string[]): boolean {
       /^(?:--output|-o)=(.*)$/.exec(word)?.[1] ??
       (word === '--output' || word === '-o' ? argv[index + 1] : /^-o(.+)$/.exec(word)?.[1]);
     return value === 'json' || value === 'ndjson';
+  });
+}
+
+/** The failure for flags that do not go together, to be thrown before any host is contacted. */
+export function usageError(what: string, why: string): RunFailure {
+  return new RunFailure({
+    code: 'usage',
+    what: `${what}.`,
+    why,
+    access: notContacted,
+    todo: 'For help, run:\n    remedy run --help',
   });
 }
 

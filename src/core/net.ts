@@ -37,6 +37,13 @@ export function compareSpans(inner: Span, outer: Span): Overlap {
   return inner.first >= outer.first && inner.last <= outer.last ? 'inside' : 'part';
 }
 
+/** Whether a net, range or address holds an address or net; false where either is none of these. */
+export function covers(net: string, inner: string): boolean {
+  const outer = parseSpan(net);
+  const own = parseSpan(inner);
+  return outer !== null && own !== null && compareSpans(own, outer) === 'inside';
+}
+
 /** The family of an address, or null where the text is not an address. */
 export function addressFamily(text: string): Family | null {
   return isFullAddress(text) ? familyOf(ipaddr.parse(text)) : null;

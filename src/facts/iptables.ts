@@ -160,8 +160,8 @@ function savedRules(parts: Parts): SavedRules[] {
   });
 }
 
-// iptables-save -c puts `[packets:bytes]` before each rule.
-const counters = /^\[\d+:\d+\] /;
+/** What iptables-save(8) with -c puts before each rule: `[packets:bytes] `. */
+export const counters = /^\[\d+:\d+\] /;
 const savedRule = /^(?:\[\d+:\d+\] )?(?:-A|--append) /;
 
 /** Reads the output of iptables-save(8), or a file in that format. */

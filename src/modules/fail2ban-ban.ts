@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { Change } from '../core/change.ts';
-import { compareSpans, normalAddress, parseSpan } from '../core/net.ts';
+import type { Endpoint } from '../core/endpoint.ts';
+import { covers, normalAddress } from '../core/net.ts';
 import type { FactSet } from '../facts/fact.ts';
 import type { Fail2ban, Jail } from '../facts/fail2ban.ts';
 import { splitSaved } from '../facts/iptables-rule.ts';
 import { chainName, editChain, type ChainRef, type Rule, type Ruleset } from '../facts/ruleset.ts';
-import type { Endpoint } from '../core/endpoint.ts';
 import { clientAddresses, joinRulesets } from '../walk/firewall.ts';
 import { iptablesRequest, nftRequest } from './firewall-facts.ts';
 import { fail2banRequest, ignoreChanges } from './fail2ban-ignore.ts';
@@ -269,10 +269,4 @@ function withoutNet(rule: Rule, net: string): Rule {
     match.kind === 'source' ? { ...match, nets: match.nets.filter((one) => one !== net) } : match,
   );
   return { ...rule, matches };
-}
-
-function covers(net: string, address: string): boolean {
-  const outer = parseSpan(net);
-  const inner = parseSpan(address);
-  return outer !== null && inner !== null && compareSpans(inner, outer) === 'inside';
 }

@@ -1,4 +1,4 @@
-import { compareSpans, parseSpan } from '../core/net.ts';
+import { covers } from '../core/net.ts';
 import type { Firewalld, Zone } from '../facts/firewalld.ts';
 import { isEveryone } from '../walk/firewall.ts';
 import type { Packet } from '../walk/packet.ts';
@@ -64,12 +64,6 @@ function isAbout(rule: string, packet: Packet): boolean {
 
 function holdsSource(zone: Zone, packet: Packet): boolean {
   return zone.sources.some((text) => covers(text, packet.source));
-}
-
-function covers(net: string, source: string): boolean {
-  const inner = parseSpan(source);
-  const outer = parseSpan(net);
-  return inner !== null && outer !== null && compareSpans(inner, outer) === 'inside';
 }
 
 /** What lets a packet in, as firewalld words it. */

@@ -2,7 +2,7 @@ import type { Change } from '../core/change.ts';
 import type { Family } from '../core/net.ts';
 import type { Argv } from '../core/quote.ts';
 import type { FactSet } from '../facts/fact.ts';
-import { parseSave, type Iptables, type SavedRules } from '../facts/iptables.ts';
+import { counters, parseSave, type Iptables, type SavedRules } from '../facts/iptables.ts';
 import {
   chainName,
   findChain,
@@ -156,8 +156,6 @@ function ruleChange(
     invalidates: [],
   };
 }
-
-const counters = /^\[\d+:\d+\] /;
 
 /** Puts a line before the rule at `index` of a chain, or behind the chain's last rule. */
 export function insertSavedLine(text: string, ref: ChainRef, index: number, line: string): string {

@@ -1,6 +1,5 @@
 import type { Argv } from '../core/quote.ts';
-import { request, type FactSet } from '../facts/fact.ts';
-import { firewalldFact } from '../facts/firewalld.ts';
+import type { FactSet } from '../facts/fact.ts';
 import type { HostFile } from '../facts/files.ts';
 import type { Nft } from '../facts/nft.ts';
 import {
@@ -23,11 +22,10 @@ import {
   isBan,
   nftRequest,
 } from './firewall-facts.ts';
+import { firewalldRequest } from './firewalld-port.ts';
 import { blocked, type Module } from './module.ts';
 import { doubtText, planRounds, type NextChange, type RoundReasons } from './packet-rounds.ts';
 import { insertNftRule } from './nft-text.ts';
-
-const firewalldRequest = request(firewalldFact, undefined);
 
 /** Lets a port through nftables: an accept in every base chain that stops it, live and in the files. */
 export const nftRule: Module<typeof admissionSchema> = {

@@ -1,4 +1,4 @@
-import { addressFamily, compareSpans, parseSpan, type Family } from '../core/net.ts';
+import { addressFamily, covers, parseSpan, type Family } from '../core/net.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import type { Observed } from '../facts/fact.ts';
 import type { Iptables } from '../facts/iptables.ts';
@@ -65,7 +65,7 @@ export function probesFor(
     const way = wayIn(endpoint, network, family);
     const packet = { family, port: admission.port, ...way };
     const clients = clientAddresses(endpoint).filter(
-      (client) => isInside(client, net) && client !== net,
+      (client) => covers(net, client) && client !== net,
     );
     return [
       { who: 'net', packet: { ...packet, source: net } },
@@ -93,12 +93,6 @@ export function clientPacket(endpoint: Endpoint, network: Network | null): Packe
         port: endpoint.port,
         ...wayIn(endpoint, network, family),
       };
-}
-
-function isInside(address: string, net: string): boolean {
-  const inner = parseSpan(address);
-  const outer = parseSpan(net);
-  return inner !== null && outer !== null && compareSpans(inner, outer) === 'inside';
 }
 
 // The endpoint's address names the interface where the host has it; behind address translation the

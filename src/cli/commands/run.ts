@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { printDiagnostics } from '../../core/diagnostic-text.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
-import { notContacted, RunFailure, type Failure } from '../../core/failure.ts';
+import { RunFailure, type Failure } from '../../core/failure.ts';
 import type { Result } from '../../core/result.ts';
 import { invalidPlaybook, loadPlaybooks, type LoadedPlaybooks } from '../load-playbooks.ts';
 import { askYesNo, canAsk } from '../prompt.ts';
@@ -15,6 +15,7 @@ import type { BoundPlaybook } from '../../playbook/playbook.ts';
 import type { HostResult, RunResult } from '../../run/result.ts';
 import { runHost } from '../../run/run-host.ts';
 import { runStatus } from '../exit-status.ts';
+import { usageError } from '../usage.ts';
 
 /** The flags of `remedy run` as commander gives them. */
 export interface RunFlags extends RouteFlags {
@@ -88,28 +89,18 @@ async function runOne(
 
 function checkOutput(flags: RunFlags): void {
   if (!['text', 'json', 'ndjson'].includes(flags.output)) {
-    throw usage(`--output ${flags.output} is not known`, 'It takes text, json or ndjson.');
+    throw usageError(`--output ${flags.output} is not known`, 'It takes text, json or ndjson.');
   }
 }
 
 // The last of what is checked before the host is contacted: a wrong name is the better answer.
 function checkApproval(flags: RunFlags): void {
   if (!flags.dryRun && !flags.yes && !canAsk()) {
-    throw usage(
+    throw usageError(
       'Nobody can be asked whether to apply the changes',
       'There is no terminal. Give --yes to apply without asking, or --dry-run to only look.',
     );
   }
-}
-
-function usage(what: string, why: string): RunFailure {
-  return new RunFailure({
-    code: 'usage',
-    what: `${what}.`,
-    why,
-    access: notContacted,
-    todo: 'For help, run:\n    remedy run --help',
-  });
 }
 
 // Values may name the endpoint, so a playbook is bound twice: before the host is contacted, to refuse
