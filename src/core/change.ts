@@ -4,7 +4,15 @@ import type { Argv } from './quote.ts';
 export type Risk = 'none' | 'service' | 'access';
 
 /** What a change is about. A playbook's reader and the JSON report both see this word. */
-export type ChangeKind = 'file' | 'attributes' | 'unit' | 'rule' | 'ban' | 'host-key';
+export type ChangeKind =
+  | 'file'
+  | 'attributes'
+  | 'unit'
+  | 'rule'
+  | 'ban'
+  | 'host-key'
+  | 'account'
+  | 'label';
 
 /** The identity of a file as it was observed: what it must still be when the change is made. */
 export interface FileIdentity {
@@ -24,14 +32,17 @@ export interface FileIdentity {
 export type Action =
   /** Runs a command; exit 0 is success. After a failure `explain` says why on standard output. */
   | { readonly type: 'run'; readonly argv: Argv; readonly explain?: Argv }
-  /** Replaces the bytes of a file whose directory root owns: temp beside it, gate, rename. */
+  /**
+   * Replaces the bytes of a file whose directory root owns: temp beside it, gate, rename. A file that
+   * was not there is made; `content` null takes it away.
+   */
   | {
       readonly type: 'write';
       readonly path: string;
       /** SHA-256 of the bytes observed, in hex, or null for a file that is not there; else drift. */
       readonly beforeSha256: string | null;
       /** The new bytes, one character each (latin1), so that no byte is lost. */
-      readonly content: string;
+      readonly content: string | null;
       /** Run with the candidate's path appended; a non-zero exit keeps the old file. */
       readonly gate?: Argv;
     }
@@ -51,6 +62,22 @@ export type Action =
       readonly uid: number;
       readonly gid: number;
       readonly mode: string;
+    }
+  /**
+   * Makes a running sshd read its configuration: `sshd -t`, then a reload, never a restart; then looks
+   * whether it lives and listens on `ports`, since a reload that ends well proves nothing. A unit that
+   * does not run is left alone. As an undo it also starts a daemon that died.
+   */
+  | { readonly type: 'sshd-reload'; readonly unit: string; readonly ports: readonly number[] }
+  /**
+   * Makes a socket unit that owns the listener take its new addresses: daemon-reload, reset-failed,
+   * stop of the service, restart of the socket. Sessions live on; for a moment nothing listens.
+   */
+  | {
+      readonly type: 'socket-restart';
+      readonly socket: string;
+      readonly service: string;
+      readonly ports: readonly number[];
     }
   /** Deletes the nft rules of one chain that carry a comment of ours. */
   | {
