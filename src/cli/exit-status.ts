@@ -5,6 +5,7 @@ import type { HostResult, RunResult } from '../run/result.ts';
 export function failureStatus(code: FailureCode): number {
   switch (code) {
     case 'usage':
+    case 'unknown-run':
     case 'invalid-playbook':
     case 'invalid-host':
       return 64;
@@ -28,12 +29,19 @@ export function failureStatus(code: FailureCode): number {
     case 'auth-failed':
     case 'key-unusable':
     case 'no-sudo':
+    case 'wrong-token':
     case 'sudo-password':
       return 77;
     case 'blocked':
     case 'drifted':
     case 'apply-failed':
     case 'declined':
+    case 'access-gate':
+    case 'requirement':
+    case 'guard-unavailable':
+    case 'guard-fired':
+    case 'proof-failed':
+    case 'foreign-edit':
     case 'internal':
       return 1;
     case 'check-failed':
@@ -52,6 +60,10 @@ export function failureStatus(code: FailureCode): number {
 export function hostStatus(host: HostResult, detailed: boolean): number {
   if (host.outcome === 'unknown' || host.outcome === 'stuck') {
     return 3;
+  }
+  // Whatever the reason was: the host is as it was.
+  if (host.outcome === 'reverted' && host.failure?.code !== 'interrupted') {
+    return 1;
   }
   if (host.failure !== null) {
     return failureStatus(host.failure.code);

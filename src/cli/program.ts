@@ -57,13 +57,41 @@ export function createProgram(): Command {
 }
 
 function addRun(program: Command): void {
-  program
+  const command = program
     .command('run')
     .description(
       'run playbooks on a host: look, plan, show the diff, apply, prove by a fresh login',
     )
     .argument('<playbook...>', 'names of playbooks (see `remedy list`), or paths of playbook files')
-    .addHelpText('before', `${runExamples}\n`)
+    .addHelpText('before', `${runExamples}\n`);
+  addRoutes(command)
+    .optionsGroup('Run:')
+    .option('-n, --dry-run', 'look and plan only; leaves nothing on the host', false)
+    .option('--var <name=value>', 'set a variable of the playbooks; may be repeated', collect, [])
+    .option('--playbooks <folder>', 'look for playbooks there too; may be repeated', collect, [])
+    .option('-y, --yes', 'apply without asking', false)
+    .option(
+      '--guard-seconds <seconds>',
+      'how long the changes may wait for their proof before the host takes them back',
+      '120',
+    )
+    .option(
+      '--accept-loss <user>',
+      'let this account lose its access; may be repeated',
+      collect,
+      [],
+    )
+    .option('--detailed-exitcode', 'exit 2 where a dry run has changes pending', false)
+    .option('-o, --output <format>', 'text, json or ndjson', 'text')
+    .action(async (playbooks: string[], flags: RunFlags) => {
+      const { runCommand } = await import('./commands/run.ts');
+      process.exitCode = await runCommand(playbooks, flags);
+    });
+}
+
+/** The flags that name the host and the ways in: the same for every command that contacts one. */
+function addRoutes(command: Command): Command {
+  return command
     .optionsGroup('Endpoint, the SSH service that should work:')
     .option('--host <host>', 'host name, address, or alias of your ssh config')
     .option('--port <port>', 'its port')
@@ -93,18 +121,7 @@ function addRun(program: Command): void {
       collect,
       [],
     )
-    .option('--local', 'this machine', false)
-    .optionsGroup('Run:')
-    .option('-n, --dry-run', 'look and plan only; leaves nothing on the host', false)
-    .option('--var <name=value>', 'set a variable of the playbooks; may be repeated', collect, [])
-    .option('--playbooks <folder>', 'look for playbooks there too; may be repeated', collect, [])
-    .option('-y, --yes', 'apply without asking', false)
-    .option('--detailed-exitcode', 'exit 2 where a dry run has changes pending', false)
-    .option('-o, --output <format>', 'text, json or ndjson', 'text')
-    .action(async (playbooks: string[], flags: RunFlags) => {
-      const { runCommand } = await import('./commands/run.ts');
-      process.exitCode = await runCommand(playbooks, flags);
-    });
+    .option('--local', 'this machine', false);
 }
 
 function addLookUps(program: Command): void {

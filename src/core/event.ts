@@ -10,6 +10,8 @@ export type RunEvent =
       readonly type: 'plan';
       readonly steps: readonly StepSummary[];
       readonly later: readonly LaterSummary[];
+      /** What the later steps will likely do. */
+      readonly foreseen: readonly StepSummary[];
     }
   | {
       readonly type: 'change-started';
@@ -23,6 +25,18 @@ export type RunEvent =
       readonly total: number;
       readonly summary: string;
     }
+  /** From here on the host takes everything back by itself unless the run is confirmed. */
+  | {
+      readonly type: 'armed';
+      readonly runId: string;
+      readonly by: string;
+      readonly boot: string;
+      /** The confirm window, in seconds, which begins after the last change. */
+      readonly seconds: number;
+    }
+  | { readonly type: 'reverting'; readonly runId: string; readonly why: string }
+  /** The stage needs no word any more: it was confirmed, or taken back. */
+  | { readonly type: 'settled'; readonly runId: string; readonly how: 'confirmed' | 'reverted' }
   | { readonly type: 'notice'; readonly text: string };
 
 /** A planned step as a renderer shows it. */
@@ -39,10 +53,22 @@ export interface LaterSummary {
   readonly id: string;
   readonly playbook: string;
   readonly after: string;
+  /** What must come before it: a proof by login, or another look at the host. */
+  readonly waitsFor: 'proof' | 'facts';
 }
 
 /** The stations of the pipeline, in order. */
-export type Phase = 'connect' | 'observe' | 'plan' | 'probe' | 'apply' | 'check' | 'prove';
+export type Phase =
+  | 'connect'
+  | 'observe'
+  | 'plan'
+  | 'gate'
+  | 'probe'
+  | 'apply'
+  | 'check'
+  | 'prove'
+  | 'confirm'
+  | 'revert';
 
 /** Receives the events of a run. */
 export type Emit = (event: RunEvent) => void;

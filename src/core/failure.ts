@@ -5,6 +5,7 @@
 export type FailureCode =
   // What the user gave (64): no host was contacted.
   | 'usage'
+  | 'unknown-run'
   | 'invalid-playbook'
   | 'invalid-host'
   // Nothing reachable (4).
@@ -28,6 +29,7 @@ export type FailureCode =
   | 'auth-failed'
   | 'key-unusable'
   | 'no-sudo'
+  | 'wrong-token'
   | 'sudo-password'
   // The plan could not be made or kept (1): the host is as it was.
   | 'blocked'
@@ -35,6 +37,12 @@ export type FailureCode =
   | 'apply-failed'
   | 'check-failed'
   | 'declined'
+  | 'access-gate'
+  | 'requirement'
+  | 'guard-unavailable'
+  | 'guard-fired'
+  | 'proof-failed'
+  | 'foreign-edit'
   // A person is needed (3).
   | 'contact-lost'
   | 'stuck'

@@ -34,11 +34,12 @@ export function bindPlaybook(
   const checks = playbook.checks.flatMap((check, index) =>
     bindCheck(check, ['checks', index], binding),
   );
+  binding.problems.push(...checkLoginPorts([{ checks, endpoint }]));
   if (binding.problems.length > 0) {
     return fail(binding.problems);
   }
-  const { name, summary, file, digest } = playbook;
-  return ok({ name, summary, file, digest, values, endpoint, steps, checks });
+  const { name, summary, file, digest, requires } = playbook;
+  return ok({ name, summary, file, digest, values, endpoint, requires, steps, checks });
 }
 
 /** Playbooks are told apart by name: two with one name are an error that names both files. */
@@ -62,6 +63,46 @@ export function checkUniqueNames(
   });
 }
 
+/**
+ * A run makes one proof, so its `login` checks must name one port: where playbooks of one run differ,
+ * each later one is an error that names the first.
+ */
+export function checkLoginPorts(
+  playbooks: readonly Pick<BoundPlaybook, 'checks' | 'endpoint'>[],
+): Diagnostic[] {
+  const [first, ...others] = playbooks.flatMap(loginChecks);
+  return first === undefined ? [] : others.flatMap((one) => differingPort(first, one));
+}
+
+/** The port on which a run's proof is made: that of its `login` checks, or null for the endpoint's. */
+export function loginPort(checks: readonly Check[]): number | null {
+  const login = checks.find((check) => check.kind === 'login');
+  return login?.kind === 'login' ? login.port : null;
+}
+
+interface LoginCheck {
+  readonly port: number;
+  readonly location: Location;
+}
+
+function loginChecks({
+  checks,
+  endpoint,
+}: Pick<BoundPlaybook, 'checks' | 'endpoint'>): LoginCheck[] {
+  return checks.flatMap((check) =>
+    check.kind === 'login' ? [{ port: check.port ?? endpoint.port, location: check.location }] : [],
+  );
+}
+
+function differingPort(first: LoginCheck, { port, location }: LoginCheck): Diagnostic[] {
+  if (port === first.port) {
+    return [];
+  }
+  const place = `${first.location.file}:${first.location.line}`;
+  const detail = `A run is proven by one login, and ${place} wants it on port ${first.port}, not on ${port}. Run these playbooks one after the other.`;
+  return [problem({ code: 'login-ports', summary: 'Two ports to log in on', detail }, location)];
+}
+
 function bindStep(step: Step, index: number, playbook: Playbook, binding: Binding): BoundStep {
   const base = ['steps', index, 'with'];
   const before = binding.problems.length;
@@ -80,15 +121,28 @@ function bindStep(step: Step, index: number, playbook: Playbook, binding: Bindin
       }),
     );
   }
-  const { id, summary, when, module, location } = step;
-  return { id, playbook: playbook.name, summary, when, module, args: parsed.data, location };
+  const { id, summary, when, afterProof, module, location } = step;
+  const head = { id, playbook: playbook.name, summary, when, afterProof };
+  return { ...head, module, args: parsed.data, location };
 }
 
 function bindCheck(check: CheckSource, path: Path, binding: Binding): Check[] {
   const location = binding.source.at([...path, check.kind], 'key');
   switch (check.kind) {
     case 'listener':
-      return bindListener(check.port, [...path, 'listener', 'port'], location, binding);
+      return bindPort(check.port, [...path, 'listener', 'port'], binding).map((port) => ({
+        kind: 'listener',
+        port,
+        location,
+      }));
+    case 'login':
+      return check.port === null
+        ? [{ kind: 'login', port: null, location }]
+        : bindPort(check.port, [...path, 'login', 'port'], binding).map((port) => ({
+            kind: 'login',
+            port,
+            location,
+          }));
     case 'command': {
       const argv = check.argv.map((word, index) =>
         String(renderTree(word, [...path, 'command', index], binding)),
@@ -101,12 +155,8 @@ function bindCheck(check: CheckSource, path: Path, binding: Binding): Check[] {
   }
 }
 
-function bindListener(
-  template: number | string,
-  path: Path,
-  location: Location,
-  binding: Binding,
-): Check[] {
+/** The port of a check, or nothing where it is none: the problem is then noted. */
+function bindPort(template: number | string, path: Path, binding: Binding): number[] {
   const before = binding.problems.length;
   const value = renderTree(template, path, binding);
   if (binding.problems.length > before) {
@@ -117,7 +167,7 @@ function bindListener(
     values: [],
   });
   if (port.ok && typeof port.value === 'number') {
-    return [{ kind: 'listener', port: port.value, location }];
+    return [port.value];
   }
   const detail = port.ok ? 'The value is not a port.' : port.error;
   binding.problems.push(

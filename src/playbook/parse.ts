@@ -68,6 +68,7 @@ function build(
     name: data.name,
     summary: data.summary,
     description: data.description ?? null,
+    requires: data.requires ?? null,
     vars,
     steps: data.steps.flatMap((each, index): Step[] => {
       const module = registry.modules.get(each.uses);
@@ -79,6 +80,7 @@ function build(
               id: each.id,
               summary: each.summary ?? null,
               when,
+              afterProof: each.after === 'proof',
               module,
               with: each.with ?? {},
               location,
@@ -114,7 +116,9 @@ function toCheck(data: NonNullable<PlaybookData['checks']>[number]): CheckSource
   if (data.command !== undefined) {
     return { kind: 'command', argv: data.command };
   }
-  return { kind: data.login === undefined ? 'banner' : 'login' };
+  return data.login === undefined
+    ? { kind: 'banner' }
+    : { kind: 'login', port: data.login.port ?? null };
 }
 
 /** The declared variables, as far as they can be read: rules are checked even in a broken playbook. */

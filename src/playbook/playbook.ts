@@ -12,6 +12,12 @@ export interface Registry {
   readonly facts: ReadonlySet<string>;
 }
 
+/** What must be so before the first write of a playbook. */
+export const requirements = ['key-login'] as const;
+
+/** What must be so before the first write: `key-login`, a login by key that works. */
+export type Requirement = (typeof requirements)[number];
+
 /** The kinds of values a variable can hold. */
 export const variableTypes = [
   'port',
@@ -54,6 +60,8 @@ export interface Step {
   readonly id: string;
   readonly summary: string | null;
   readonly when: Condition | null;
+  /** True where a later stage begins with it, after a proof by login. */
+  readonly afterProof: boolean;
   readonly module: Module;
   /** The arguments as written. */
   readonly with: Readonly<Record<string, unknown>>;
@@ -64,14 +72,15 @@ export interface Step {
 /** A check as it was written: values may still be templates. */
 export type CheckSource =
   | { readonly kind: 'listener'; readonly port: number | string }
-  | { readonly kind: 'login' }
+  | { readonly kind: 'login'; readonly port: number | string | null }
   | { readonly kind: 'banner' }
   | { readonly kind: 'command'; readonly argv: readonly string[] };
 
 /** What must hold after a stage. */
 export type Check =
   | { readonly kind: 'listener'; readonly port: number; readonly location: Location }
-  | { readonly kind: 'login'; readonly location: Location }
+  /** The port is null where it is the endpoint's. */
+  | { readonly kind: 'login'; readonly port: number | null; readonly location: Location }
   | { readonly kind: 'banner'; readonly location: Location }
   | { readonly kind: 'command'; readonly argv: Argv; readonly location: Location };
 
@@ -84,6 +93,7 @@ export interface Playbook {
   readonly file: string;
   /** SHA-256 of the text, in hex: what a plan pins. */
   readonly digest: string;
+  readonly requires: Requirement | null;
   readonly vars: ReadonlyMap<string, Variable>;
   readonly steps: readonly Step[];
   readonly checks: readonly CheckSource[];
@@ -98,6 +108,8 @@ export interface BoundStep {
   readonly playbook: string;
   readonly summary: string | null;
   readonly when: Condition | null;
+  /** True where it is made only after a fresh login has proven the stage before. */
+  readonly afterProof: boolean;
   readonly module: Module;
   /** The output of the module's schema. */
   readonly args: unknown;
@@ -112,6 +124,7 @@ export interface BoundPlaybook {
   readonly digest: string;
   readonly values: Values;
   readonly endpoint: Endpoint;
+  readonly requires: Requirement | null;
   readonly steps: readonly BoundStep[];
   readonly checks: readonly Check[];
 }

@@ -22,6 +22,7 @@ export function checkRules(data: unknown, source: Source, names: Names): readonl
   return [
     ...checkVariables(record(root['vars']), source),
     ...duplicateSteps(steps, source),
+    ...unprovableStep(steps, source),
     ...steps.flatMap((step, index) => [
       ...checkModule(step, index, source, names),
       ...checkWhen(step, index, source, names),
@@ -73,6 +74,24 @@ function duplicateSteps(
       ),
     ];
   });
+}
+
+/** Before the first step there is nothing that a login could prove. */
+function unprovableStep(
+  steps: readonly Record<string, unknown>[],
+  source: Source,
+): readonly Diagnostic[] {
+  if (steps[0]?.['after'] !== 'proof') {
+    return [];
+  }
+  const detail =
+    'The first step cannot come after a proof: no step before it changes anything that a login could prove.';
+  return [
+    problem(
+      { code: 'invalid-value', summary: 'Nothing to prove', detail },
+      source.at(['steps', 0, 'after']),
+    ),
+  ];
 }
 
 function checkModule(

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { variableTypes } from './playbook.ts';
+import { requirements, variableTypes } from './playbook.ts';
 
 /** The version of playbooks that this program reads. */
 export const playbookVersion = 'remedy.playbook/1';
@@ -32,6 +32,8 @@ const portTemplate = z
   .string()
   .max(4096)
   .regex(/\{\{/, 'must be a port, or a template as in "{{ vars.port }}"');
+
+const port = z.union([z.int().min(1).max(65535), portTemplate]);
 
 const variable = z
   .strictObject({
@@ -67,6 +69,12 @@ const step = z
       .min(1)
       .optional()
       .describe('a CEL expression over facts, vars and endpoint; without it, always'),
+    after: z
+      .literal('proof')
+      .optional()
+      .describe(
+        'proof: this step and those behind it begin only after a fresh login has proven the steps before',
+      ),
     uses: z.string().min(1).describe('the module'),
     with: z.record(z.string(), z.unknown()).optional().describe("the module's arguments"),
   })
@@ -74,11 +82,13 @@ const step = z
 
 const check = z
   .strictObject({
-    listener: z
-      .strictObject({ port: z.union([z.int().min(1).max(65535), portTemplate]) })
+    listener: z.strictObject({ port }).optional().describe('something listens on this TCP port'),
+    login: z
+      .strictObject({
+        port: port.optional().describe("the port to log in on; without it, the endpoint's"),
+      })
       .optional()
-      .describe('something listens on this TCP port'),
-    login: z.strictObject({}).optional().describe("the endpoint's user can log in"),
+      .describe("the endpoint's user can log in"),
     banner: z.strictObject({}).optional().describe('the endpoint answers with an SSH banner'),
     command: z
       .array(z.string().max(4096))
@@ -99,6 +109,10 @@ export const playbookSchema = z.strictObject({
   name: kebabCase.describe('named by the action, as open-port'),
   summary: line.describe('what it repairs, in one line'),
   description: z.string().max(8192).optional().describe('more than one line about it'),
+  requires: z
+    .enum(requirements)
+    .optional()
+    .describe('key-login: refuse before the first write unless a login by key works'),
   vars: z.record(variableName, variable).optional().describe('variables by name'),
   steps: z.array(step).min(1).max(100).describe('what must be so, in order'),
   checks: z.array(check).max(20).optional().describe('what must hold afterwards'),

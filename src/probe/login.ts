@@ -13,6 +13,8 @@ export interface LoginProof {
   readonly level: 'login' | 'banner' | 'listener' | 'none';
   /** What proved the level: the user and key of the login, or the name of the service; or nothing. */
   readonly by: string;
+  /** True for a login by a key or a certificate. */
+  readonly byKey: boolean;
   /** Why it is no login; null for a login. */
   readonly failure: Failure | null;
 }
@@ -41,6 +43,7 @@ export async function proveLogin(
     return {
       level: reached,
       by: ident ?? (reached === 'listener' ? `port ${target.port} accepted the connection` : ''),
+      byKey: false,
       failure,
     };
   }
@@ -65,6 +68,7 @@ async function runTrue(
     return {
       level: 'banner',
       by: ident,
+      byKey: false,
       failure: shellMissingFailure(targetName(target), exit, ''),
     };
   }
@@ -80,6 +84,11 @@ async function runTrue(
   const exit = await channel.value.ended;
   limit.removeEventListener('abort', onLimit);
   return exit.type === 'code' && exit.code === 0
-    ? { level: 'login', by: cleanLine(`${target.user} with ${loginBy}`, 300), failure: null }
-    : { level: 'banner', by: ident, failure: shellMissingFailure(targetName(target), exit, said) };
+    ? {
+        level: 'login',
+        by: cleanLine(`${target.user} with ${loginBy}`, 300),
+        byKey: !/^(?:password|keyboard|no authentication)/.test(loginBy),
+        failure: null,
+      }
+    : { level: 'banner', by: ident, byKey: false, failure: shellMissingFailure(targetName(target), exit, said) };
 }

@@ -33,40 +33,85 @@ copy_with_all() {
   return 0
 }
 
-# write_file NUMBER FILE BEFORE AFTER [GATE...]: replaces a file at once; content_NUMBER prints the new bytes.
+# snapshot_file NUMBER FILE BEFORE: keeps the whole file, so that an undo needs nothing else.
+snapshot_file() {
+  sn=$(real_file "$2") || return 1
+  [ "$(sum_of "$sn")" = "$3" ] || { drift "$sn"; return 3; }
+  [ "$3" != absent ] || return 0
+  mkdir -p "$R/files" && copy_with_all "$sn" "$R/files/$1" && [ "$(digest <"$R/files/$1")" = "$3" ] && return 0
+  echo "no copy of $sn could be kept in $R (is the disk full?)" >&2; return 1
+}
+
+# spare NUMBER FILE: a second name for the old file beside it. An undo by rename needs no room on the
+# disk, and the file keeps every attribute it has. Where links are not possible the copy serves.
+spare() {
+  sp=${'${2%/*}'}/.remedy-$I-$1.old
+  { ln -- "$2" "$sp" && printf '%s\n' "$sp" >>"$R/spares"; } 2>/dev/null || :
+}
+
+clear_spares() {
+  [ -e "$R/spares" ] || return 0
+  while IFS= read -r cs; do rm -f -- "$cs"; done <"$R/spares"
+  rm -f -- "$R/spares"
+}
+
+# write_file NUMBER FILE BEFORE AFTER [GATE...]: replaces a file at once; content_NUMBER prints the new
+# bytes. AFTER "absent" takes it away.
 write_file() {
   wf_n=$1; wf_before=$3; wf_after=$4
   wf=$(real_file "$2") || return 1
   shift 4
+  [ -e "$R/files/$wf_n" ] || snapshot_file "$wf_n" "$wf" "$wf_before" || return
   [ "$(sum_of "$wf")" = "$wf_before" ] || { drift "$wf"; return 3; }
   wf_tmp=${'${wf%/*}'}/.remedy-$I.tmp
-  if [ "$wf_before" = absent ]; then
+  rm -f -- "$wf_tmp"
+  if [ "$wf_after" = absent ]; then
+    wf_tmp=
+  elif [ "$wf_before" = absent ]; then
     ( set -C; umask 022; : >"$wf_tmp" ) || return 1
   else
-    mkdir -p "$R/files" && copy_with_all "$wf" "$R/files/$wf_n" || return 1
     ( set -C; umask 077; : >"$wf_tmp" ) && copy_with_all "$wf" "$wf_tmp" || { rm -f -- "$wf_tmp"; return 1; }
   fi
-  if ! "content_$wf_n" >"$wf_tmp" || [ "$(digest <"$wf_tmp")" != "$wf_after" ]; then
-    echo "the new bytes of $wf could not be written (is the disk full?)" >&2
-    rm -f -- "$wf_tmp"; return 1
+  if [ -n "$wf_tmp" ]; then
+    if ! "content_$wf_n" >"$wf_tmp" || [ "$(digest <"$wf_tmp")" != "$wf_after" ]; then
+      echo "the new bytes of $wf could not be written (is the disk full?)" >&2
+      rm -f -- "$wf_tmp"; return 1
+    fi
+    to_disk "$wf_tmp"
   fi
-  if [ $# -gt 0 ] && ! "$@" "$wf_tmp"; then
+  if [ $# -gt 0 ] && ! "$@" "${'${wf_tmp:-/dev/null}'}"; then
     echo "refused by the check: $* (the file was not touched)" >&2
-    rm -f -- "$wf_tmp"; return 1
+    [ -z "$wf_tmp" ] || rm -f -- "$wf_tmp"
+    return 1
   fi
-  to_disk "$wf_tmp"
   [ "$(sum_of "$wf")" = "$wf_before" ] || { rm -f -- "$wf_tmp"; drift "$wf"; return 3; }
-  mv -f -- "$wf_tmp" "$wf" || { rm -f -- "$wf_tmp"; return 1; }
+  [ "$wf_before" = absent ] || spare "$wf_n" "$wf"
+  if [ -n "$wf_tmp" ]; then mv -f -- "$wf_tmp" "$wf" || { rm -f -- "$wf_tmp"; return 1; }
+  else rm -f -- "$wf" || return 1; fi
+  if [ "$wf_before" = absent ] && have restorecon; then restorecon "$wf" 2>/dev/null; fi
+  to_disk "${'${wf%/*}'}"
 }
 
 # unwrite_file NUMBER FILE BEFORE AFTER: brings the old file back, unless someone edited it since.
 unwrite_file() {
   uf=$(real_file "$2") || return 1
+  rm -f -- "${'${uf%/*}'}/.remedy-$I.tmp"
   [ "$(sum_of "$uf")" != "$3" ] || return 0
-  [ "$(sum_of "$uf")" = "$4" ] || { drift "$uf"; return 3; }
-  if [ "$3" = absent ]; then rm -f -- "$uf"; return; fi
-  uf_tmp=${'${uf%/*}'}/.remedy-$I.tmp
-  copy_with_all "$R/files/$1" "$uf_tmp" && to_disk "$uf_tmp" && mv -f -- "$uf_tmp" "$uf"
+  [ "$(sum_of "$uf")" = "$4" ] || { show_edit "$1" "$uf"; drift "$uf"; return 3; }
+  if [ "$3" = absent ]; then rm -f -- "$uf"; to_disk "${'${uf%/*}'}"; return; fi
+  uf_old=${'${uf%/*}'}/.remedy-$I-$1.old
+  if [ "$(sum_of "$uf_old")" != "$3" ]; then
+    uf_old=${'${uf%/*}'}/.remedy-$I.tmp
+    copy_with_all "$R/files/$1" "$uf_old" && to_disk "$uf_old" || { rm -f -- "$uf_old"; return 1; }
+  fi
+  [ "$(sum_of "$uf_old")" = "$3" ] && mv -f -- "$uf_old" "$uf" && to_disk "${'${uf%/*}'}"
+}
+
+# show_edit NUMBER FILE: what someone else changed in a file since we wrote it.
+show_edit() {
+  if have diff && have "content_$1" && [ "$(secret_change "$1")" = no ]; then
+    "content_$1" | diff -u - "$2" | tail -n +3 | head -n 30
+  fi
 }
 
 # set_attributes DIR DIR_INODE NAME INODE UID GID MODE NEW_UID NEW_GID NEW_MODE
@@ -78,6 +123,7 @@ set_attributes() (
   cd -P -- "$1" || exit 3
   [ "$(stat -c %d:%i .)" = "$2" ] || { drift "$1"; exit 3; }
   sa=./$3; [ "$3" != . ] || sa=.
+  if [ "$(sa_state "$sa")" = "$4 $8 $9 ${'${10}'}" ]; then exit 0; fi
   [ "$(sa_state "$sa")" = "$4 $5 $6 $7" ] || { drift "$1/$3"; exit 3; }
   if [ "$5:$6" != "$8:$9" ] && [ "$sa" != . ] && [ "$(cat /proc/sys/fs/protected_hardlinks 2>/dev/null)" != 1 ]; then
     echo 'fs.protected_hardlinks is off: the owner cannot be changed safely' >&2; exit 1
@@ -129,7 +175,9 @@ make_host_key() {
   rm -f -- "$mk_new" "$mk_new.pub"
   ssh-keygen -q -t "$2" -N '' -C '' -f "$mk_new" </dev/null && chmod 644 "$mk_new.pub" || return 1
   for mk in "$1" "$1.pub"; do
-    if [ -n "$3" ] && { [ -e "$mk" ] || [ -L "$mk" ]; }; then mv -f -- "$mk" "$mk.$3" || return 1; fi
+    if [ -n "$3" ] && { [ -e "$mk" ] || [ -L "$mk" ]; }; then
+      : >"$R/aside-${'${mk##*/}'}" && mv -f -- "$mk" "$mk.$3" || return 1
+    fi
   done
   to_disk "$mk_new"
   : >"$R/made-${'${1##*/}'}"
@@ -141,8 +189,8 @@ make_host_key() {
 # unmake_host_key FILE ASIDE: takes the fresh pair away and puts the old one back, as far as it was made.
 unmake_host_key() {
   for uk in "$1" "$1.pub"; do
-    if [ -n "$2" ] && { [ -e "$uk.$2" ] || [ -L "$uk.$2" ]; }; then
-      rm -f -- "$uk" && mv -f -- "$uk.$2" "$uk" || return 1
+    if [ -e "$R/aside-${'${uk##*/}'}" ]; then
+      if [ -e "$uk.$2" ] || [ -L "$uk.$2" ]; then mv -f -- "$uk.$2" "$uk" || return 1; fi
     elif [ -e "$R/made-${'${1##*/}'}" ]; then rm -f -- "$uk"; fi
   done
   rm -f -- "$1.remedy-new" "$1.remedy-new.pub"

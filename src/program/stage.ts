@@ -2,8 +2,13 @@ import { createHash } from 'node:crypto';
 import type { Action, Change, Undo } from '../core/change.ts';
 import { quote, quoteArgv } from '../core/quote.ts';
 import { actionFunctions } from './actions.ts';
+import { applierFunctions } from './applier.ts';
 import { printBytes } from './bytes.ts';
+import { guardFunctions } from './guard.ts';
 import { commonFunctions, environment } from './runtime.ts';
+import { stateFunctions } from './run-state.ts';
+import { settleFunctions } from './settle.ts';
+import { sshdActionFunctions } from './sshd-actions.ts';
 import { wrapProgram } from './wrap.ts';
 
 /** Where runs keep what they need to undo themselves; root only. */
@@ -14,26 +19,52 @@ export interface StageInput {
   readonly runId: string;
   /** Random, hex; tags the journal's records. */
   readonly token: string;
+  /** SHA-256, in hex, of the one-use token that confirms the run; the token itself never goes along. */
+  readonly confirmSha256: string;
+  /** The confirm window: seconds from the last change until the guard takes everything back. */
+  readonly guardSeconds: number;
   readonly changes: readonly Change[];
+  /** For the next person at the console: what this run is, in whole lines. */
+  readonly about: readonly string[];
 }
 
 /**
  * Compiles the changes of one stage into one program. It runs detached from the session that brought
  * it: losing the connection cannot leave half a repair. The outer program puts the inner one into the
- * run's folder, starts it, and passes its journal on.
+ * run's folder, starts it, and passes its journal on. The inner one stays there: it is the applier,
+ * the guard, the boot unit's program, and what confirms or takes back.
  */
 export function compileStage(input: StageInput): string {
-  const inner = Buffer.from(compileApplier(input), 'utf8').toString('latin1');
+  const inner = Buffer.from(compileInner(input), 'utf8').toString('latin1');
   const sha256 = createHash('sha256').update(inner, 'latin1').digest('hex');
   const body = [
-    `T=${input.token}; S=${stateFolder}; I=${input.runId}; R=$S/$I`,
+    ...names(input),
     'prepare || exit 0',
     `content_program >"$R/program" || { refuse state "the program could not be written to $R (is the disk full?)"; exit 0; }`,
     `[ "$(digest <"$R/program")" = ${sha256} ] || { refuse state "the program did not arrive whole"; exit 0; }`,
+    'content_readme >"$R/README" || { refuse state "$R cannot be written (is the disk full?)"; exit 0; }',
     'follow',
   ].join('\n');
-  const content = `content_program() {\n${printBytes(inner)}\n}`;
-  return wrapProgram([environment, commonFunctions, loaderFunctions, content].join('\n'), body);
+  const readme = Buffer.from(readmeText(input), 'utf8').toString('latin1');
+  const contents = [
+    `content_program() {\n${printBytes(inner)}\n}`,
+    `content_readme() {\n${printBytes(readme)}\n}`,
+  ];
+  return wrapProgram(
+    [
+      environment,
+      commonFunctions,
+      stateFunctions,
+      guardFunctions,
+      loaderFunctions,
+      ...contents,
+    ].join('\n'),
+    body,
+  );
+}
+
+function names(input: StageInput): string[] {
+  return [`T=${input.token}; S=${stateFolder}; I=${input.runId}; R=$S/$I`, 'umask 077; cd /'];
 }
 
 // The folder and each of its parents must be root's and closed to others, or a local user could put
@@ -41,19 +72,14 @@ export function compileStage(input: StageInput): string {
 const loaderFunctions = String.raw`
 refuse() { echo; line "$T refuse $1 $2"; }
 
-safe_folder() {
-  [ -d "$1" ] && [ ! -L "$1" ] && [ "$(stat -c %u -- "$1")" = 0 ] || return 1
-  case "$(stat -c %A -- "$1")" in ?????w*|????????w*) return 1 ;; esac
-}
-
 prepare() {
-  umask 077
-  for tool in stat cut head digest_tool; do
+  for tool in stat cut head grep digest_tool; do
     case $tool in
       digest_tool) printf x | digest >/dev/null 2>&1 || { refuse state "no tool for SHA-256 is here"; return 1; } ;;
       *) have "$tool" || { refuse state "$tool is not here"; return 1; } ;;
     esac
   done
+  [ -r /proc/uptime ] || { refuse state "/proc is not mounted, so no guard can tell the time"; return 1; }
   [ -d "$S" ] || mkdir "$S" 2>/dev/null || { refuse state "$S cannot be made: $(mkdir "$S" 2>&1 | head -c 300)"; return 1; }
   for folder in /var /var/lib "$S"; do
     safe_folder "$folder" || { refuse state "$folder is not root's alone, so nothing safe can be kept there"; return 1; }
@@ -62,123 +88,117 @@ prepare() {
   : >"$R/journal" || { refuse state "$R cannot be written (is the disk full?)"; return 1; }
 }
 
-# Root processes of a user's session die with it under KillUserProcesses=yes, so the applier gets a
-# unit of its own where systemd can give one. The journal on disk says how it ended, not the unit.
-start_applier() {
-  if [ -d /run/systemd/system ] && systemd_can_wait; then
-    systemd-run --quiet --wait --collect "--unit=remedy-$I" sh "$R/program"
-  elif have setsid; then setsid sh "$R/program"
-  else ( trap '' HUP PIPE; sh "$R/program" ); fi
-}
-
-# --collect came with systemd 236.
-systemd_can_wait() {
-  version=$(systemd-run --version 2>/dev/null | sed -n '1s/[^0-9]*\([0-9][0-9]*\).*/\1/p')
-  [ "${'${version:-0}'}" -ge 236 ]
-}
-
+# The journal on disk says how it ended, not the unit's status: it is followed until it says so, or
+# until nobody is left who could.
 follow() {
-  exec 3<"$R/journal"
-  start_applier </dev/null >"$R/start" 2>&1 &
-  applier=$!
-  ( trap 'exit 0' TERM; while :; do cat <&3; sleep 1; done ) &
-  follower=$!
-  wait "$applier"
-  kill "$follower" 2>/dev/null; wait "$follower" 2>/dev/null
-  cat <&3
-  grep -q '^[0-9a-f]\{32\} end ' "$R/journal" || { echo; line "$T lost $(head -c 500 "$R/start" | tr '\n' ' ')"; }
-}
-`;
-
-const applierFunctions = String.raw`
-say() { echo; line "$T $*"; }
-
-# The lock belongs to a process: boot id, pid and start time name it, whatever the clock says. It is
-# a link to a file that is written already, so that there is never a lock without its owner.
-boot_id() { cat /proc/sys/kernel/random/boot_id; }
-start_time() { s=$(cat "/proc/$1/stat" 2>/dev/null) || return 1; s=${'${s##*) }'}; set -- $s; echo "${'${20}'}"; }
-
-take_lock() {
-  printf '%s\n' "$(boot_id) $$ $(start_time $$) $I" >"$R/owner" || { say refuse state "$R cannot be written"; return 1; }
-  ln "$R/owner" "$S/lock" 2>/dev/null && return 0
-  lock_owner=$(cat "$S/lock" 2>/dev/null)
-  set -- $lock_owner
-  if [ $# -lt 4 ] || { [ "$1" = "$(boot_id)" ] && [ "$(start_time "$2")" = "$3" ]; }; then
-    say refuse locked "run ${'${4:-of another kind}'} (process ${'${2:-unknown}'}) holds $S/lock"
-    return 1
-  fi
-  # Its owner is dead. Another run may have seen that too and be quicker: only the dead one's lock goes.
-  mv "$S/lock" "$R/lock-of-the-dead" 2>/dev/null
-  if [ "$(cat "$R/lock-of-the-dead" 2>/dev/null)" = "$lock_owner" ] && ln "$R/owner" "$S/lock" 2>/dev/null; then return 0; fi
-  ln "$R/lock-of-the-dead" "$S/lock" 2>/dev/null
-  say refuse locked 'another run was quicker'
-  return 1
-}
-
-drop_lock() { cmp -s "$R/owner" "$S/lock" 2>/dev/null || [ "$(cat "$S/lock")" = "$(cat "$R/owner")" ] && rm -f -- "$S/lock"; }
-
-# Output of a command goes into the journal as one record, so that it cannot be taken for ours.
-attempt() {
-  a_out=$("$@" 2>&1); a_status=$?
-  [ -z "$a_out" ] || say output "$(printf '%s' "$a_out" | tail -c 1500 | tr '\n' ' ')"
-  return "$a_status"
-}
-
-take_back() {
-  k=$1; stuck=0
-  while [ "$k" -gt 0 ]; do
-    if attempt "undo_$k"; then say undone "$k"; else say undo-failed "$k" "$?"; stuck=1; fi
-    k=$((k - 1))
-  done
-  return "$stuck"
-}
-
-run_all() {
-  n=1
-  while [ "$n" -le "$N" ]; do
-    say start "$n"
-    attempt "do_$n"; status=$?
-    if [ "$status" -ne 0 ]; then
-      say failed "$n" "$status"
-      # It may have come half-way; that its undo finds nothing to take back is no failure.
-      attempt "undo_$n" && say undone "$n"
-      if take_back $((n - 1)); then say end reverted; else say end stuck; fi
-      return
+  exec 4<"$R/journal"
+  detach apply || { refuse start "no program can run here outside of this login: $(tail -n 3 "$R/start" | tr '\n' ' ')"; return; }
+  wait_for is_up apply 30
+  until grep -q '^[0-9a-f]\{32\} end ' "$R/journal"; do
+    if is_gone applier && is_gone guard; then
+      sleep 1
+      grep -q '^[0-9a-f]\{32\} end ' "$R/journal" || { cat <&4; echo; line "$T lost $(head -c 500 "$R/start" | tr '\n' ' ')"; return; }
     fi
-    say 'done' "$n"
-    n=$((n + 1))
+    cat <&4 || return
+    sleep 0.2 2>/dev/null || sleep 1
   done
-  say end applied
+  cat <&4
 }
 `;
 
-function compileApplier(input: StageInput): string {
-  const functions = input.changes.flatMap((change, index) => changeFunctions(change, index + 1));
+const verbs = String.raw`
+case ${'${1-}'} in
+  apply|guard|boot) exec >>"$R/journal" 2>&1; "$@" ;;
+  ask) ASKED=yes; read -r T <&3; read -r verb <&3; case $verb in confirm|revert|status) "$verb" ;; esac ;;
+  keep|revert|status) "$1" ;;
+  *) echo "usage: sh $R/program status|keep|revert" >&2; exit 64 ;;
+esac
+`;
+
+function compileInner(input: StageInput): string {
+  const { changes } = input;
+  const seen = new Set<string>();
+  const functions = changes.flatMap((change, index) => changeFunctions(change, index + 1, seen));
+  const secret = changes.flatMap(({ sensitive }, index) => (sensitive ? [String(index + 1)] : []));
+  const order = undoOrder(changes);
   const body = [
-    `T=${input.token}; S=${stateFolder}; I=${input.runId}; R=$S/$I; N=${input.changes.length}`,
-    "trap '' HUP PIPE INT TERM",
-    'exec >>"$R/journal" 2>&1',
-    'umask 077; cd /',
-    'take_lock || { say end refused; exit 0; }',
-    'run_all',
-    'drop_lock',
+    ...names(input),
+    `N=${changes.length}; W=${input.guardSeconds}; D=${input.confirmSha256}; ASKED=`,
+    `UNDO_FILES='${order.files.join(' ')}'; UNDO_REST='${order.rest.join(' ')}'`,
+    verbs,
   ].join('\n');
+  const isSecret = `secret_change() { case $1 in ${[...secret, 'none'].join('|')}) echo yes ;; *) echo no ;; esac; }`;
   return wrapProgram(
-    [environment, commonFunctions, actionFunctions, applierFunctions, ...functions].join('\n'),
+    [
+      environment,
+      commonFunctions,
+      stateFunctions,
+      actionFunctions,
+      sshdActionFunctions,
+      guardFunctions,
+      settleFunctions,
+      applierFunctions,
+      isSecret,
+      ...functions,
+    ].join('\n'),
     body,
   );
 }
 
-function changeFunctions(change: Change, number: number): string[] {
+/** The numbers of the changes, from 1, in the order in which they are taken back. */
+function undoOrder(changes: readonly Change[]): { files: number[]; rest: number[] } {
+  const numbered = changes.map((change, index) => ({ number: index + 1, kind: change.kind }));
+  const last = (kinds: readonly Change['kind'][]): number[] =>
+    numbered
+      .filter(({ kind }) => kinds.includes(kind))
+      .map(({ number }) => number)
+      .toReversed();
+  return {
+    files: last(['file', 'attributes', 'host-key', 'account']),
+    rest: [...last(['unit']), ...last(['rule', 'ban', 'label'])],
+  };
+}
+
+function changeFunctions(change: Change, number: number, seen: Set<string>): string[] {
+  const { action, undo } = change;
   const content =
-    change.action.type === 'write'
-      ? [`content_${number}() {\n${printBytes(change.action.content)}\n}`]
+    action.type === 'write'
+      ? [`content_${number}() {\n${printBytes(action.content ?? '')}\n}`]
       : [];
+  const holds = change.holds === null ? 'false' : `limit 20 ${quoteArgv(change.holds)}`;
+  const ready = readyText(change, number, seen);
   return [
     ...content,
-    `do_${number}() {\n${actionText(change.action, number)}\n}`,
-    `undo_${number}() {\n${undoText(change.undo, change.action, number)}\n}`,
+    `ready_${number}() {\n${ready}\n}`,
+    `do_${number}() {\n${actionText(action, number)}\n}`,
+    `undo_${number}() {\n${holdsFirst(change, number)}${undoText(undo, action, number)}\n}`,
+    `holds_${number}() {\n${holds}\n}`,
   ];
+}
+
+// An undo may be run twice, and a change that was cut off may not have been made: a command that says
+// clearly that the change does not hold leaves nothing to take back.
+function holdsFirst(change: Change, number: number): string {
+  return change.undo.type === 'run' && change.holds !== null
+    ? `holds_${number} >/dev/null 2>&1; case $? in 1|3) return 0 ;; esac\n`
+    : '';
+}
+
+// What the undo needs must be here before the first write. A later change of the same file starts
+// from what an earlier one writes, so only the first can be compared with the host as it is now.
+function readyText(change: Change, number: number, seen: Set<string>): string {
+  const { action, undo } = change;
+  if (action.type === 'write') {
+    const first = !seen.has(action.path);
+    seen.add(action.path);
+    return first
+      ? quoteArgv(['snapshot_file', String(number), action.path, action.beforeSha256 ?? 'absent'])
+      : ':';
+  }
+  const tools = [action, undo].flatMap((one) => (one.type === 'run' ? one.argv.slice(0, 1) : []));
+  return tools.length === 0
+    ? ':'
+    : tools.map((tool) => quoteArgv(['tool_here', tool])).join(' && ');
 }
 
 function actionText(action: Action, number: number): string {
@@ -205,6 +225,15 @@ function actionText(action: Action, number: number): string {
         String(action.gid),
         plainMode(action.mode),
       ]);
+    case 'sshd-reload':
+      return quoteArgv(['sshd_reload', action.unit, ...action.ports.map(String)]);
+    case 'socket-restart':
+      return quoteArgv([
+        'socket_restart',
+        action.socket,
+        action.service,
+        ...action.ports.map(String),
+      ]);
     case 'nft-delete':
       return quoteArgv(['nft_delete', action.family, action.table, action.chain, action.comment]);
     case 'host-key':
@@ -218,6 +247,8 @@ function undoText(undo: Undo, action: Action, number: number): string {
       return ':';
     case 'snapshot':
       return snapshotUndo(action, number);
+    case 'sshd-reload':
+      return quoteArgv(['sshd_reload_back', undo.unit, ...undo.ports.map(String)]);
     default:
       return actionText(undo, number);
   }
@@ -233,11 +264,38 @@ function snapshotUndo(action: Action, number: number): string {
 }
 
 function writeArguments(action: Extract<Action, { type: 'write' }>, number: number): string {
-  const after = createHash('sha256').update(action.content, 'latin1').digest('hex');
+  const after =
+    action.content === null
+      ? 'absent'
+      : createHash('sha256').update(action.content, 'latin1').digest('hex');
   return [String(number), action.path, action.beforeSha256 ?? 'absent', after].map(quote).join(' ');
 }
 
 // stat prints modes without a leading zero, so both sides are compared that way.
 function plainMode(mode: string): string {
   return mode.replace(/^0+(?=.)/, '');
+}
+
+function readmeText(input: StageInput): string {
+  const folder = `${stateFolder}/${input.runId}`;
+  return [
+    `remedy, run ${input.runId}`,
+    '',
+    ...input.about,
+    '',
+    'What it changes here, in this order:',
+    ...input.changes.map(({ summary }, index) => `  ${index + 1}. ${summary}`),
+    '',
+    `Unless it is confirmed within ${input.guardSeconds} seconds after the last change, it takes`,
+    'all of this back by itself; also after a reboot.',
+    '',
+    'As root on this machine:',
+    `  sh ${folder}/program status     how it stands, and the seconds left`,
+    `  sh ${folder}/program keep       keep the changes`,
+    `  sh ${folder}/program revert     take them back now`,
+    '',
+    `What happened: ${folder}/journal, ${folder}/receipt. Files as they were: ${folder}/files.`,
+    'Not done by hand: a change of /etc or of a firewall that is not listed above is not ours.',
+    '',
+  ].join('\n');
 }

@@ -6,7 +6,7 @@ import { InvalidValue } from '../core/invalid-value.ts';
  * closed to the body, so that no command can eat the rest of the text.
  */
 export function wrapProgram(functions: string, body: string): string {
-  const program = `{\n${functions}\nmain() {\n${body}\n}\nmain </dev/null\nexit\n}\n`;
+  const program = `{\n${functions}\nmain() {\n${body}\n}\nmain "$@" 3<&0 </dev/null\nexit\n}\n`;
   if (program.includes('\0')) {
     throw new InvalidValue('a program holds a NUL byte');
   }

@@ -2,7 +2,7 @@ import { Listr, type ListrTaskWrapper } from 'listr2';
 import { cleanLine } from '../core/clean.ts';
 import type { RunEvent } from '../core/event.ts';
 import type { Paint } from './paint.ts';
-import { planText } from './text.ts';
+import { guardText, planText } from './text.ts';
 import type { View, Write } from './view.ts';
 
 interface OpenPhase {
@@ -35,10 +35,16 @@ export function listrView(write: Write, paint: Paint): View {
       case 'phase-failed':
         return close(`${event.phase}: ${cleanLine(event.failure.what)}`, true);
       case 'plan':
-        return print(`\n${planText(event.steps, event.later, paint)}\n\n`);
+        return print(`\n${planText(event, paint)}\n\n`);
       case 'change-started':
         return open?.say(`${event.index}/${event.total} ${cleanLine(event.summary)}`);
       case 'change-done':
+        return;
+      case 'armed':
+        return open?.say(guardText(event));
+      case 'reverting':
+        return open?.say(`taking everything back: ${cleanLine(event.why)}`);
+      case 'settled':
         return;
       case 'notice':
         return print(`${cleanLine(event.text)}\n`);

@@ -1,7 +1,7 @@
 import { cleanLine } from '../core/clean.ts';
 import type { RunEvent } from '../core/event.ts';
 import type { Paint } from './paint.ts';
-import { planText } from './text.ts';
+import { guardText, planText } from './text.ts';
 import type { View, Write } from './view.ts';
 
 /** One line for each thing that is done: for logs, where nothing can be drawn over. */
@@ -18,10 +18,16 @@ function lineFor(event: RunEvent, paint: Paint): string {
     case 'phase-failed':
       return `${paint.red('✖')} ${event.phase}\n`;
     case 'plan':
-      return `${planText(event.steps, event.later, paint)}\n\n`;
+      return `${planText(event, paint)}\n\n`;
     case 'change-started':
       return `  ${event.index}/${event.total} ${cleanLine(event.summary)}\n`;
     case 'change-done':
+      return '';
+    case 'armed':
+      return `  ${guardText(event)}\n`;
+    case 'reverting':
+      return `  taking everything back: ${cleanLine(event.why)}\n`;
+    case 'settled':
       return '';
     case 'notice':
       return `${cleanLine(event.text)}\n`;

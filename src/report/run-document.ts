@@ -33,7 +33,7 @@ function hostDocument(host: HostResult): object {
 function stageDocument(stage: StageResult): object {
   return {
     steps: stage.steps.map(stepDocument),
-    guard: null,
+    guard: stage.guard,
     checks: stage.checks.map((check) => ({ ...check, detail: cleanText(check.detail) })),
   };
 }

@@ -7,32 +7,59 @@ import type { Paint } from './paint.ts';
 
 /** The plan as people read it: each step with its reason, then each change with its diff. */
 export function planText(
-  steps: readonly StepSummary[],
-  later: readonly LaterSummary[],
+  plan: {
+    readonly steps: readonly StepSummary[];
+    readonly later: readonly LaterSummary[];
+    readonly foreseen: readonly StepSummary[];
+  },
   paint: Paint,
 ): string {
-  const names = steps.map((step) => `${step.playbook}/${step.id}`);
+  const { steps, later, foreseen } = plan;
+  const names = [...steps, ...later].map(({ playbook, id }) => `${playbook}/${id}`);
   const width = Math.max(...names.map((name) => name.length), 0);
-  const lines = steps.map((step, index) => {
+  const lines = steps.map((step) => {
     const word = {
       none: paint.dim('unchanged'),
       change: paint.yellow('change   '),
       skipped: paint.dim('skipped  '),
       blocked: paint.red('blocked  '),
     }[step.action];
-    return `  ${(names[index] ?? '').padEnd(width)}  ${word}  ${cleanLine(step.reason)}`;
+    return `  ${`${step.playbook}/${step.id}`.padEnd(width)}  ${word}  ${cleanLine(step.reason)}`;
   });
-  const waiting = later.map(
-    ({ playbook, id, after }) =>
-      `  ${`${playbook}/${id}`.padEnd(width)}  ${paint.dim('later    ')}  decided after step ${after}`,
-  );
-  const diffs = steps
+  const waiting = later.map(({ playbook, id, after, waitsFor }) => {
+    const when =
+      waitsFor === 'proof'
+        ? `after a fresh login has proven step ${after}`
+        : `decided after step ${after}`;
+    return `  ${`${playbook}/${id}`.padEnd(width)}  ${paint.dim('later    ')}  ${when}`;
+  });
+  const now = changesText(steps, 1, paint);
+  const then = changesText(foreseen, now.length + 1, paint);
+  const foreseenTitle = then.length === 0 ? [] : [paint.dim('\nThen, as far as can be foreseen:')];
+  return [...lines, ...waiting, ...now, ...foreseenTitle, ...then].join('\n');
+}
+
+function changesText(steps: readonly StepSummary[], first: number, paint: Paint): string[] {
+  return steps
     .flatMap(({ changes }) => changes)
     .map((change, index) => {
       const risk = change.risk === 'none' ? '' : paint.dim(` (touches ${change.risk})`);
-      return `\n${paint.bold(`${index + 1}. ${cleanLine(change.summary)}`)}${risk}\n${indent(paintDiff(changeDiff(change), paint))}`;
+      const back =
+        change.undo.type === 'none'
+          ? paint.dim(` (not undone: ${cleanLine(change.undo.why)})`)
+          : '';
+      return `\n${paint.bold(`${first + index}. ${cleanLine(change.summary)}`)}${risk}${back}\n${indent(paintDiff(changeDiff(change), paint))}`;
     });
-  return [...lines, ...waiting, ...diffs].join('\n');
+}
+
+/** What stands behind the changes from here on. */
+export function guardText(guard: {
+  readonly by: string;
+  readonly boot: string;
+  readonly seconds: number;
+}): string {
+  const reboot = guard.boot === 'none' ? '; a reboot would keep the changes' : ', also by a reboot';
+  return `guard armed (${cleanLine(guard.by)}): unless confirmed within ${guard.seconds} s, all is taken back${reboot}`;
 }
 
 function paintDiff(diff: string, paint: Paint): string {

@@ -1,166 +1,237 @@
 import { randomBytes } from 'node:crypto';
-import { cleanLine } from '../core/clean.ts';
 import type { Change } from '../core/change.ts';
+import { sha256Of } from '../core/digest.ts';
 import type { Emit } from '../core/event.ts';
-import { nothingChanged, type Failure } from '../core/failure.ts';
-import { JournalReader, type JournalRecord } from '../program/journal.ts';
-import { compileStage, stateFolder } from '../program/stage.ts';
-import type { Session } from '../route/route.ts';
+import type { Failure } from '../core/failure.ts';
+import {
+  JournalReader,
+  type BootGuard,
+  type GuardKind,
+  type JournalRecord,
+} from '../program/journal.ts';
+import { compileStage } from '../program/stage.ts';
+import {
+  diedFailure,
+  guardFailure,
+  refusedFailure,
+  revertedFailure,
+  stuckFailure,
+  unknownFailure,
+} from './apply-failure.ts';
+import type { Connection } from './connection.ts';
+import { askSurely, awaitApplied, type Answer } from './question.ts';
 import type { Outcome } from './result.ts';
 
-/** How a stage ended. */
+/** One stage as it goes to the host. */
+export interface StageRun {
+  readonly runId: string;
+  readonly changes: readonly Change[];
+  readonly guardSeconds: number;
+  /** The one-use token that confirms it. */
+  readonly confirmToken: string;
+  readonly about: readonly string[];
+}
+
+/** The armed undo of a stage. */
+export interface Guard {
+  readonly by: GuardKind;
+  /** What takes over after a reboot. */
+  readonly boot: BootGuard;
+  /** The confirm window, in seconds. */
+  readonly seconds: number;
+}
+
+/** How a stage ended; `applied` waits for its confirmation. */
 export interface ApplyResult {
-  /** `changed`, or what became of it. */
-  readonly outcome: Extract<
-    Outcome,
-    'changed' | 'reverted' | 'failed' | 'unknown' | 'stuck' | 'locked'
-  >;
+  readonly outcome:
+    | 'applied'
+    | Extract<Outcome, 'reverted' | 'refused' | 'failed' | 'unknown' | 'stuck' | 'locked'>;
+  readonly guard: Guard | null;
   readonly failure: Failure | null;
 }
 
-/** Silence after which the applier's journal counts as lost; one command may take two minutes. */
-const idleMs = 150_000;
+/** Silence after which the applier's journal counts as lost; one change may take the lease of 300 s. */
+const idleMs = 330_000;
 
-interface Progress {
-  readonly records: JournalRecord[];
-}
+/** Longest time until a host that lost contact has settled by itself, beyond the confirm window. */
+const leaseMs = 360_000;
 
-/** Applies the changes of one stage by one program, which runs detached from the session. */
+/**
+ * Applies the changes of one stage by one program, which runs detached from the session and takes
+ * everything back unless it is confirmed. An abort of `stop` is the person's: the host stops at the
+ * next safe point and takes everything back.
+ */
 export async function applyStage(
-  session: Session,
-  stage: { readonly runId: string; readonly changes: readonly Change[] },
+  connection: Connection,
+  stage: StageRun,
   emit: Emit,
-  signal: AbortSignal,
+  stop: AbortSignal,
 ): Promise<ApplyResult> {
   const token = randomBytes(16).toString('hex');
-  const program = compileStage({ ...stage, token });
-  const reader = new JournalReader(token);
-  const progress: Progress = { records: [] };
-  const onOutput = (chunk: Buffer): void => {
-    for (const record of reader.push(chunk)) {
-      progress.records.push(record);
-      report(record, stage.changes, emit);
-    }
-  };
-  const exit = await session.run(program, { onOutput, signal, idleMs });
+  const program = compileStage({
+    ...stage,
+    token,
+    confirmSha256: sha256Of(`${stage.confirmToken}\n`),
+  });
+  const follower = new Follower(token, stage, emit);
+  const exit = await connection.session.run(program, {
+    onOutput: (chunk) => follower.push(chunk),
+    signal: stop,
+    idleMs,
+  });
   if (!exit.ok) {
-    return { outcome: 'failed', failure: exit.error };
+    return { outcome: 'failed', guard: null, failure: exit.error };
+  }
+  const ended = follower.ended;
+  if (ended !== null && !stop.aborted) {
+    return ended;
   }
   const lost = exit.value.type === 'lost' ? exit.value.because : null;
-  return conclude(progress.records, stage, lost ?? session.errorOutput?.() ?? '', lost !== null);
+  if (lost !== null && !stop.aborted) {
+    connection.markLost();
+  }
+  const said = follower.lost ?? lost ?? connection.session.errorOutput?.() ?? '';
+  return afterLoss(connection, stage, follower, { said, emit, stop });
 }
 
-function report(record: JournalRecord, changes: readonly Change[], emit: Emit): void {
-  if (record.type === 'start' || record.type === 'done') {
-    const summary = changes[record.number - 1]?.summary ?? '';
-    const type = record.type === 'start' ? 'change-started' : 'change-done';
-    emit({ type, index: record.number, total: changes.length, summary });
+/** Reads the journal as it comes, and tells the view. */
+class Follower {
+  readonly #reader: JournalReader;
+  readonly #stage: StageRun;
+  readonly #emit: Emit;
+  readonly #records: JournalRecord[] = [];
+  guard: Guard | null = null;
+
+  constructor(token: string, stage: StageRun, emit: Emit) {
+    this.#reader = new JournalReader(token);
+    this.#stage = stage;
+    this.#emit = emit;
+  }
+
+  push(chunk: Buffer): void {
+    for (const record of this.#reader.push(chunk)) {
+      this.#records.push(record);
+      this.#report(record);
+    }
+  }
+
+  get started(): boolean {
+    return this.#records.some(({ type }) => type === 'armed' || type === 'start');
+  }
+
+  /** Why nobody is left on the host who could end the stage; null where that was not said. */
+  get lost(): string | null {
+    return this.#records.find((record) => record.type === 'lost')?.text ?? null;
+  }
+
+  get records(): readonly JournalRecord[] {
+    return this.#records;
+  }
+
+  /** How it ended, where the journal said so. */
+  get ended(): ApplyResult | null {
+    const { guard } = this;
+    const end = this.#records.findLast((record) => record.type === 'end');
+    const refusal = this.#records.find((record) => record.type === 'refuse');
+    if (end?.how === 'applied' && refusal === undefined) {
+      return { outcome: 'applied', guard, failure: null };
+    }
+    if (refusal !== undefined) {
+      const outcomes: Readonly<Record<string, ApplyResult['outcome']>> = {
+        locked: 'locked',
+        state: 'failed',
+        start: 'failed',
+      };
+      const failure = refusedFailure(refusal.code, refusal.text, this.#records, this.#stage);
+      return { outcome: outcomes[refusal.code] ?? 'refused', guard: null, failure };
+    }
+    if (end?.how === 'reverted') {
+      return { outcome: 'reverted', guard, failure: revertedFailure(this.#records, this.#stage) };
+    }
+    if (end?.how === 'stuck') {
+      return { outcome: 'stuck', guard, failure: stuckFailure(this.#records, this.#stage) };
+    }
+    return null;
+  }
+
+  #report(record: JournalRecord): void {
+    const { changes, runId, guardSeconds } = this.#stage;
+    if (record.type === 'start' || record.type === 'done') {
+      const summary = changes[record.number - 1]?.summary ?? '';
+      const type = record.type === 'start' ? 'change-started' : 'change-done';
+      this.#emit({ type, index: record.number, total: changes.length, summary });
+    } else if (record.type === 'armed') {
+      this.guard = { by: record.by, boot: record.boot, seconds: guardSeconds };
+      this.#emit({ type: 'armed', runId, by: record.by, boot: record.boot, seconds: guardSeconds });
+    } else if (record.type === 'revert') {
+      this.#emit({ type: 'reverting', runId, why: record.text });
+    }
   }
 }
 
-function conclude(
-  records: readonly JournalRecord[],
-  stage: { runId: string; changes: readonly Change[] },
+interface Loss {
+  readonly said: string;
+  readonly emit: Emit;
+  readonly stop: AbortSignal;
+}
+
+// The host goes on without us. Contact is made anew to learn how it ended, or to tell it to stop.
+async function afterLoss(
+  connection: Connection,
+  stage: StageRun,
+  follower: Follower,
+  { said, emit, stop }: Loss,
+): Promise<ApplyResult> {
+  const { guard } = follower;
+  const untilMs = performance.now() + leaseMs + stage.guardSeconds * 1000;
+  const limits = { untilMs, signal: new AbortController().signal };
+  if (stop.aborted) {
+    return fromAnswer(
+      await askSurely(connection, stage.runId, { verb: 'revert' }, limits),
+      stage,
+      follower,
+      said,
+    );
+  }
+  emit({
+    type: 'notice',
+    text: 'The connection was lost; the host goes on by itself. Trying to reach it again.',
+  });
+  const answer = await awaitApplied(connection, stage.runId, { untilMs, signal: stop });
+  if (stop.aborted) {
+    return afterLoss(connection, stage, follower, { said, emit, stop });
+  }
+  return answer?.state === 'armed' && answer.applied
+    ? {
+        outcome: 'applied',
+        guard: guard ?? { by: 'loop', boot: 'none', seconds: answer.seconds },
+        failure: null,
+      }
+    : fromAnswer(answer, stage, follower, said);
+}
+
+function fromAnswer(
+  answer: Answer | null,
+  stage: StageRun,
+  follower: Follower,
   said: string,
-  lost: boolean,
 ): ApplyResult {
-  const end = records.find((record) => record.type === 'end');
-  const refusal = records.find((record) => record.type === 'refuse');
-  if (end?.how === 'applied') {
-    return { outcome: 'changed', failure: null };
+  const { guard, records } = follower;
+  if (answer === null) {
+    return { outcome: 'unknown', guard, failure: unknownFailure(stage, said) };
   }
-  if (refusal !== undefined) {
-    return refused(refusal.code, refusal.text);
+  switch (answer.state) {
+    case 'none':
+      return { outcome: 'failed', guard: null, failure: diedFailure(said) };
+    case 'prepared':
+      return { outcome: 'refused', guard: null, failure: guardFailure(said) };
+    case 'reverted':
+      return { outcome: 'reverted', guard, failure: revertedFailure(records, stage) };
+    case 'stuck':
+      return { outcome: 'stuck', guard, failure: stuckFailure(records, stage, answer.said) };
+    case 'confirmed':
+      return { outcome: 'applied', guard, failure: null };
+    default:
+      return { outcome: 'unknown', guard, failure: unknownFailure(stage, said) };
   }
-  if (end !== undefined) {
-    return failedChange(records, stage, end.how === 'reverted');
-  }
-  const started = records.some((record) => record.type === 'start');
-  const vanished = records.find((record) => record.type === 'lost');
-  if (vanished !== undefined && started) {
-    return diedEnd(records, stage, vanished.text);
-  }
-  return unknownEnd(stage.runId, vanished?.text ?? said, started || lost);
-}
-
-function refused(code: string, text: string): ApplyResult {
-  const locked = code === 'locked';
-  const failure: Failure = {
-    code: locked ? 'locked' : 'apply-failed',
-    what: locked ? 'Another run is at work on this host.' : 'The run could not start on the host.',
-    why: text,
-    access: nothingChanged,
-    todo: locked
-      ? 'Wait until it is done, then run the same command again.'
-      : `Make room and look at ${stateFolder}, then run the same command again.`,
-  };
-  return { outcome: locked ? 'locked' : 'failed', failure };
-}
-
-function failedChange(
-  records: readonly JournalRecord[],
-  stage: { runId: string; changes: readonly Change[] },
-  reverted: boolean,
-): ApplyResult {
-  const failed = records.find((record) => record.type === 'failed');
-  const change = stage.changes[(failed?.number ?? 0) - 1];
-  const until = failed === undefined ? records : records.slice(0, records.indexOf(failed));
-  const said = until.findLast((record) => record.type === 'output')?.text ?? '';
-  const stuck = records.flatMap((record) =>
-    record.type === 'undo-failed' ? [stage.changes[record.number - 1]?.summary ?? ''] : [],
-  );
-  return {
-    outcome: reverted ? 'reverted' : 'stuck',
-    failure: {
-      code: reverted ? (failed?.status === 3 ? 'drifted' : 'apply-failed') : 'stuck',
-      what: `A change failed: ${change?.summary ?? 'unknown'}.`,
-      why: cleanLine(said) || `exit status ${failed?.status ?? '?'}`,
-      access: reverted
-        ? 'Everything done before it was taken back: the host is as it was.'
-        : `Not everything could be taken back: ${stuck.join('; ')}. Do not close the session you have.`,
-      todo: reverted
-        ? 'Mend what is named above, then run the same command again.'
-        : `Look at ${stateFolder}/${stage.runId}/journal on the host.`,
-    },
-  };
-}
-
-function diedEnd(
-  records: readonly JournalRecord[],
-  stage: { runId: string; changes: readonly Change[] },
-  said: string,
-): ApplyResult {
-  const done = records.filter((record) => record.type === 'done').length;
-  const next = stage.changes[done]?.summary ?? 'the last one';
-  return {
-    outcome: 'unknown',
-    failure: {
-      code: 'contact-lost',
-      what: 'The program that makes the changes died on the host.',
-      why:
-        cleanLine(said) ||
-        `It had made ${done} of ${stage.changes.length} changes; next was: ${next}.`,
-      access: `${done} of ${stage.changes.length} changes were made and stay; the next one may be half made.`,
-      todo: `Run the same command again: what is done is left alone. On the host:\n    cat ${stateFolder}/${stage.runId}/journal`,
-    },
-  };
-}
-
-function unknownEnd(runId: string, said: string, started: boolean): ApplyResult {
-  return {
-    outcome: started ? 'unknown' : 'failed',
-    failure: {
-      code: 'contact-lost',
-      what: started
-        ? 'Contact was lost while the changes were being made.'
-        : 'The program did not start on the host.',
-      why: cleanLine(said) || 'the host gave no reason',
-      access: started
-        ? 'The changes go on without this connection: they end complete, or taken back after a failure.'
-        : nothingChanged,
-      todo: started
-        ? `Try to log in. To see how it ended, on the host:\n    cat ${stateFolder}/${runId}/journal`
-        : 'Run the same command again.',
-    },
-  };
 }

@@ -2,6 +2,9 @@ import type { Endpoint } from '../core/endpoint.ts';
 import { nothingChanged, type Failure } from '../core/failure.ts';
 import type { PlannedStep } from '../plan/plan.ts';
 import type { Link } from '../walk/link.ts';
+import type { LoginProof } from '../probe/login.ts';
+import type { RunState } from '../program/journal.ts';
+import { settleWords } from './apply-failure.ts';
 import type { CheckResult, ProofLevel } from './result.ts';
 
 /** A step that cannot be done, before the first write of its stage. */
@@ -26,7 +29,7 @@ export const declinedFailure: Failure = {
   todo: 'Run the same command again to approve them, or with --yes.',
 };
 
-/** Something that must hold does not. */
+/** Something that must hold does not; after changes, they are taken back. */
 export function checkFailure(check: CheckResult, changed: boolean): Failure {
   return {
     code: 'check-failed',
@@ -34,10 +37,77 @@ export function checkFailure(check: CheckResult, changed: boolean): Failure {
       ? `The changes were made, but this does not hold: ${check.name}.`
       : `There was nothing to change, but this does not hold: ${check.name}.`,
     why: check.detail,
-    access: changed
-      ? 'The changes are still there. Keep the session you have until you can log in anew.'
-      : nothingChanged,
+    access: changed ? takenBack : nothingChanged,
     todo: 'Mend what is named above, then run the same command again.',
+  };
+}
+
+const takenBack = 'The changes were taken back: the host is as it was.';
+
+/** A login does not come as far as it must, so the changes are taken back. */
+export function proofFailure(
+  proof: LoginProof,
+  before: ProofLevel | null,
+  why: 'worse' | 'demanded' | 'clear',
+): Failure {
+  const reasons = {
+    worse: `before the changes a login came to: ${before ?? 'unknown'}; after them to: ${proof.level}`,
+    demanded: `the playbook asks for a login, which came to: ${proof.level}`,
+    clear: `nothing on the host is in the way of a login, which came to: ${proof.level}; something outside of the host may be`,
+  };
+  const seen = proof.failure === null ? [] : [`${proof.failure.what} ${proof.failure.why}`];
+  return {
+    code: 'proof-failed',
+    what: 'A fresh login does not work with the changes.',
+    why: [reasons[why], ...seen].join('\n'),
+    access: takenBack,
+    todo: proof.failure?.todo ?? 'Mend what is named above, then run the same command again.',
+  };
+}
+
+/** A playbook asks for a login by key, which does not work. */
+export function requirementFailure(proof: LoginProof | null): Failure {
+  const seen =
+    proof === null
+      ? 'nobody can look from outside'
+      : proof.failure === null
+        ? `the login was made otherwise: ${proof.by}`
+        : `${proof.failure.what} ${proof.failure.why}`;
+  return {
+    code: 'requirement',
+    what: 'The playbook asks for a login by key that works, and there is none.',
+    why: seen,
+    access: nothingChanged,
+    todo: 'Put your key on the host and log in with it, then run the same command again with --identity.',
+  };
+}
+
+/** The person stopped the run after changes were begun. */
+export function stoppedFailure(reverted: boolean, runId: string): Failure {
+  return {
+    code: 'interrupted',
+    what: 'The run was interrupted.',
+    why: 'A signal came while the changes were being made or proven.',
+    access: reverted ? takenBack : 'The guard on the host takes the changes back by itself.',
+    todo: reverted ? 'Run the same command again when you are ready.' : settleWords(runId),
+  };
+}
+
+/** The changes hold and people get in, but the host could not be told in time. */
+export function unconfirmedFailure(runId: string, state: RunState | null): Failure {
+  const fired = state === 'reverted' || state === 'reverting';
+  return {
+    code: fired ? 'guard-fired' : 'contact-lost',
+    what: fired
+      ? 'The confirmation came too late: the guard took all changes back.'
+      : 'The confirmation could not be brought to the host.',
+    why: fired ? 'nobody confirmed in time' : 'the connection was lost and could not be made anew',
+    access: fired
+      ? takenBack
+      : 'Unless it is confirmed, the guard on the host takes the changes back.',
+    todo: fired
+      ? 'Run the same command again. A longer --guard-seconds gives a slow line more time.'
+      : settleWords(runId),
   };
 }
 

@@ -4,12 +4,20 @@ import type { HostKey } from '../route/known-hosts.ts';
 import type { SshTarget } from '../route/target.ts';
 import type { Proof, ProofLevel } from './result.ts';
 
+/** What a proof is made with. */
+export interface ProofRequest {
+  /** The port to log in on; null for the endpoint's own. */
+  readonly port: number | null;
+  /** Public keys that the host showed over its verified route in this run. */
+  readonly keys: readonly HostKey[];
+}
+
 /** Finds out from outside how far a login comes. */
 export interface Prober {
   /** One login before the first change. */
-  before(signal: AbortSignal): Promise<ProofLevel>;
-  /** A fresh login after the last change; `keys` were shown over the verified route in this run. */
-  after(keys: readonly HostKey[], signal: AbortSignal): Promise<LoginProof>;
+  before(request: ProofRequest, signal: AbortSignal): Promise<LoginProof>;
+  /** A fresh login after the last change of a stage. */
+  after(request: ProofRequest, signal: AbortSignal): Promise<LoginProof>;
 }
 
 /** Time that the probe before a run waits for a host that answers nothing, in milliseconds. */
@@ -25,18 +33,39 @@ const beforeTimeouts = {
 const tries = 2;
 const betweenMs = 2000;
 
-/** A prober that makes real logins to the endpoint. */
+/**
+ * Time between a login that sshd turned away and the next one, in milliseconds: OpenSSH 9.8 and later
+ * hold 5 s against an address for each failed login (PerSourcePenalties, sshd_config(5)).
+ */
+const paceMs = 5000;
+
+/** A prober that makes real logins to the endpoint, paced so that nobody takes it for an attacker. */
 export function loginProber(target: SshTarget): Prober {
+  let turnedAwayMs: number | null = null;
+  const prove = async (
+    { port, keys }: ProofRequest,
+    signal: AbortSignal,
+    timeouts?: typeof beforeTimeouts,
+  ): Promise<LoginProof> => {
+    const waitMs = turnedAwayMs === null ? 0 : turnedAwayMs + paceMs - performance.now();
+    if (waitMs > 0) {
+      await pause(waitMs, undefined, { signal }).catch(() => undefined);
+    }
+    const to = port === null ? target : { ...target, port };
+    const proof = await proveLogin(to, signal, {
+      trustedKeys: keys,
+      ...(timeouts && { timeouts }),
+    });
+    turnedAwayMs = proof.level === 'banner' ? performance.now() : null;
+    return proof;
+  };
   return {
-    async before(signal) {
-      const proof = await proveLogin(target, signal, { timeouts: beforeTimeouts });
-      return proof.level;
-    },
-    async after(keys, signal) {
-      let proof = await proveLogin(target, signal, { trustedKeys: keys });
+    before: (request, signal) => prove(request, signal, beforeTimeouts),
+    async after(request, signal) {
+      let proof = await prove(request, signal);
       for (let attempt = 1; attempt < tries && mayHeal(proof) && !signal.aborted; attempt += 1) {
         await pause(betweenMs, undefined, { signal }).catch(() => undefined);
-        proof = await proveLogin(target, signal, { trustedKeys: keys });
+        proof = await prove(request, signal);
       }
       return proof;
     },

@@ -1,4 +1,5 @@
 import type { Failure } from '../core/failure.ts';
+import type { BootGuard, GuardKind } from '../program/journal.ts';
 import type { PlannedStep } from '../plan/plan.ts';
 import type { RouteKind } from '../route/route.ts';
 import type { Link } from '../walk/link.ts';
@@ -34,9 +35,23 @@ export interface CheckResult {
   readonly detail: string;
 }
 
+/** The armed undo of a stage, and what became of it. */
+export interface StageGuard {
+  /** The stage's id on the host, for `remedy confirm` and `remedy revert`. */
+  readonly runId: string;
+  readonly by: GuardKind;
+  /** What takes over after a reboot. */
+  readonly boot: BootGuard;
+  /** The confirm window, in seconds. */
+  readonly seconds: number;
+  readonly state: 'armed' | 'confirmed' | 'reverted' | 'stuck';
+}
+
 /** One stage as it went. */
 export interface StageResult {
   readonly steps: readonly PlannedStep[];
+  /** Null where nothing was made. */
+  readonly guard: StageGuard | null;
   readonly checks: readonly CheckResult[];
 }
 

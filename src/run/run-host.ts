@@ -1,63 +1,39 @@
-import type { Emit } from '../core/event.ts';
-import type { ClientAddress, Endpoint } from '../core/endpoint.ts';
+import { randomBytes } from 'node:crypto';
 import { nothingChanged, RunFailure, type Failure } from '../core/failure.ts';
+import type { Endpoint } from '../core/endpoint.ts';
 import type { Result } from '../core/result.ts';
 import type { FactSet } from '../facts/fact.ts';
-import { hostKeysRequest } from '../modules/host-keys.ts';
 import type { PlanContext } from '../modules/module.ts';
-import {
-  compileStagePlan,
-  queueSteps,
-  requestsFor,
-  type QueuedStep,
-  type StagePlan,
-} from '../plan/compile.ts';
-import { stageChanges, type PlannedStep } from '../plan/plan.ts';
-import type { BoundPlaybook, Check } from '../playbook/playbook.ts';
-import type { HostKey } from '../route/known-hosts.ts';
-import type { Route, Session } from '../route/route.ts';
+import type { StagePlan } from '../plan/compile.ts';
+import type { LoginProof } from '../probe/login.ts';
 import { renderTemplateFile } from '../store/templates.ts';
-import { brokenLink, walk, walkRequests } from '../walk/walk.ts';
-import { applyStage } from './apply.ts';
-import { checkStage, commandRequests } from './check.ts';
+import type { Link } from '../walk/link.ts';
+import { walk } from '../walk/walk.ts';
+import { applyStage, type ApplyResult } from './apply.ts';
+import { checkStage } from './check.ts';
+import { Connection } from './connection.ts';
 import {
   blockedFailure,
   checkFailure,
   declinedFailure,
   lostAfterChanges,
+  requirementFailure,
   shutFailure,
+  stoppedFailure,
+  unconfirmedFailure,
 } from './failure.ts';
-import { observe } from './observe.ts';
+import { gateAccess } from './gate.ts';
+import type { HostRun } from './host-run.ts';
+import { newKeyNotices, shownKeys } from './host-keys.ts';
+import { observeHost } from './observe-host.ts';
 import { openRoute } from './open-route.ts';
-import { atLeast, toProof, type Prober } from './prove.ts';
-import type { CheckResult, HostResult, Outcome, Proof, ProofLevel, StageResult } from './result.ts';
+import { atLeast, toProof } from './prove.ts';
+import { askSurely } from './question.ts';
+import type { HostResult, Outcome, ProofLevel, StageGuard, StageResult } from './result.ts';
+import { judge } from './verdict.ts';
+import { changesOf, type Work } from './work.ts';
 
-/** What a run over one host is made of. */
-export interface HostRun {
-  readonly runId: string;
-  /** The endpoint as far as it is known before the host was asked. */
-  readonly endpoint: Endpoint;
-  readonly routes: readonly Route[];
-  /** The client's address that the session shows, where the route takes the endpoint's own path. */
-  readonly clientAddress: (route: Route, session: Session) => ClientAddress | null;
-  /** True where the route is a login to the endpoint itself: then it works already. */
-  readonly isEndpoint: (route: Route) => boolean;
-  /** Binds the playbooks once the endpoint is known in full. */
-  readonly bind: (endpoint: Endpoint) => Result<readonly BoundPlaybook[], Failure>;
-  readonly dryRun: boolean;
-  /** Asks whether the planned steps are to be applied. */
-  readonly approve: (steps: readonly PlannedStep[]) => Promise<boolean>;
-  /** Null where nobody can look from outside. */
-  readonly prober: Prober | null;
-  /** What a proof must reach; `login` unless the endpoint is this machine. */
-  readonly proofWanted: ProofLevel;
-  /** The command that takes the endpoint's old keys out of known_hosts, for people. */
-  readonly forgetHostKeys: string;
-  readonly emit: Emit;
-  readonly signal: AbortSignal;
-}
-
-/** Runs the playbooks on one host: connect, observe, plan, apply, check, prove. */
+/** Runs the work on one host: connect, observe, plan, gate, apply, check, prove, confirm. */
 export async function runHost(run: HostRun): Promise<HostResult> {
   const opened = await openRoute(run.routes, run.emit, run.signal);
   if (!opened.ok) {
@@ -67,8 +43,11 @@ export async function runHost(run: HostRun): Promise<HostResult> {
       failure: { ...opened.error, access: nothingChanged },
     };
   }
-  const { route, session } = opened.value;
-  const host = new HostRunner(run, route, session);
+  const silent = (): void => undefined;
+  const connection = new Connection(opened.value, (signal) =>
+    openRoute([opened.value.route, ...run.routes], silent, signal),
+  );
+  const host = new HostRunner(run, connection);
   try {
     return await host.run();
   } catch (error) {
@@ -77,14 +56,13 @@ export async function runHost(run: HostRun): Promise<HostResult> {
     }
     throw error;
   } finally {
-    await session.close();
+    await connection.close();
   }
 }
 
 function blank(run: HostRun): HostResult {
-  const host = run.endpoint.host;
   return {
-    host,
+    host: run.endpoint.host,
     route: null,
     routeDescription: null,
     outcome: 'failed',
@@ -96,76 +74,83 @@ function blank(run: HostRun): HostResult {
   };
 }
 
+/** A stage that was applied and waits for the verdict. */
+interface Applied {
+  readonly plan: StagePlan;
+  readonly guard: StageGuard;
+  readonly token: string;
+  /** When the guard fires, in milliseconds of `performance.now()`. */
+  readonly deadlineMs: number;
+}
+
+/** How a stage that was applied ended, or null where it is confirmed and the run goes on. */
+type StageEnd = HostResult | null;
+
 class HostRunner {
   readonly #run: HostRun;
-  readonly #session: Session;
+  readonly #connection: Connection;
   readonly #endpoint: Endpoint;
   readonly #isEndpoint: boolean;
   readonly #notices: string[] = [];
   readonly #stages: StageResult[] = [];
-  #changed = false;
+  /** True where an earlier stage was confirmed. */
+  #kept = false;
   #before: ProofLevel | null = null;
+  #proof: LoginProof | null = null;
   #facts: FactSet | null = null;
-  #result: HostResult;
 
-  constructor(run: HostRun, route: Route, session: Session) {
+  constructor(run: HostRun, connection: Connection) {
     this.#run = run;
-    this.#session = session;
-    this.#isEndpoint = run.isEndpoint(route);
+    this.#connection = connection;
+    this.#isEndpoint = run.isEndpoint(connection.route);
     this.#endpoint = {
       ...run.endpoint,
-      from: run.clientAddress(route, session) ?? run.endpoint.from,
+      from: run.clientAddress(connection.route, connection.session) ?? run.endpoint.from,
     };
-    this.#result = { ...blank(run), route: session.kind, routeDescription: session.description };
   }
 
   /** The result of a run that a failure ended. */
   failed(failure: Failure): HostResult {
-    if (this.#changed) {
-      return this.#done('unknown', {
-        failure: failure.code === 'blocked' ? failure : lostAfterChanges(failure),
-      });
+    if (this.#kept) {
+      return this.#done(
+        'unknown',
+        failure.code === 'blocked' ? failure : lostAfterChanges(failure),
+      );
     }
     const codes: Partial<Record<Failure['code'], Outcome>> = {
       blocked: 'refused',
       declined: 'refused',
+      requirement: 'refused',
+      'access-gate': 'refused',
       'connection-lost': 'unreachable',
     };
-    return this.#done(codes[failure.code] ?? 'failed', { failure });
+    return this.#done(codes[failure.code] ?? 'failed', failure);
   }
 
   async run(): Promise<HostResult> {
-    const playbooks = unwrap(this.#run.bind(this.#endpoint));
-    const checks = playbooks.flatMap((playbook) => playbook.checks);
-    let queue: readonly QueuedStep[] = queueSteps(playbooks);
-    let facts = await this.#observe(queue, []);
-    let plan = this.#plan(queue, facts);
+    let work = unwrap(this.#run.work(this.#endpoint));
+    let facts = await this.#observe(work, false);
+    let plan = this.#plan(work, facts);
     if (this.#run.dryRun) {
+      this.#gate(work, facts, plan);
       return this.#dryRun(plan);
     }
-    if (stageChanges({ steps: plan.steps, checks }).length === 0 && plan.later.length === 0) {
-      return this.#unchanged(plan, facts, checks);
+    if (changesOf(plan).length === 0 && plan.later.length === 0) {
+      return this.#unchanged(work, plan, facts);
     }
-    await this.#prepare(plan);
+    await this.#prepare(work, plan, facts);
     for (;;) {
-      const failure = await this.#applyStage(plan);
-      if (failure !== null) {
-        return failure;
+      this.#gate(work, facts, plan);
+      const end = await this.#stage(work, plan, facts);
+      if (end !== null) {
+        return end;
       }
-      const last = plan.later.length === 0;
-      const wanted = last ? checks : [];
-      facts = await this.#observe(queue, wanted);
-      const results = await this.#check(queue, plan.later, facts, wanted);
-      this.#stages.push({ steps: plan.steps, checks: results });
-      const bad = results.find(({ state }) => state === 'failed');
-      if (bad !== undefined) {
-        return this.#done('stuck', { facts, failure: checkFailure(bad, true) });
+      if (plan.later.length === 0) {
+        return this.#done('changed', null);
       }
-      if (last) {
-        return this.#prove(facts, checks);
-      }
-      queue = plan.later;
-      plan = this.#plan(queue, facts);
+      work = work.after(plan);
+      facts = await this.#observe(work, false);
+      plan = this.#plan(work, facts);
     }
   }
 
@@ -173,220 +158,390 @@ class HostRunner {
     return { endpoint: this.#endpoint, runId: this.#run.runId, render: renderTemplateFile };
   }
 
-  async #observe(queue: readonly QueuedStep[], checks: readonly Check[]): Promise<FactSet> {
-    const { emit, signal } = this.#run;
-    const context = this.#context;
-    const requests = [
-      ...requestsFor(queue, context),
-      ...walkRequests(this.#endpoint),
-      // Over a way in that is verified, the host itself says which keys are its own.
-      ...(this.#run.dryRun ? [] : [hostKeysRequest]),
-      ...commandRequests(checks),
-    ];
-    emit({
-      type: 'phase',
-      phase: 'observe',
-      detail: `${new Set(requests.map(({ name }) => name)).size} facts by one read-only program`,
-    });
-    const facts = unwrap(await observe(this.#session, requests, signal));
+  async #observe(work: Work, withChecks: boolean): Promise<FactSet> {
+    const { emit, signal, dryRun } = this.#run;
+    const facts = unwrap(
+      await observeHost(this.#connection.session, work, this.#context, {
+        emit,
+        signal,
+        hostKeys: !dryRun,
+        checks: withChecks ? work.checks : [],
+      }),
+    );
     this.#facts = facts;
-    emit({ type: 'phase-done', phase: 'observe', detail: describeFrom(this.#endpoint) });
     return facts;
   }
 
-  #plan(queue: readonly QueuedStep[], facts: FactSet): StagePlan {
+  #plan(work: Work, facts: FactSet): StagePlan {
     const { emit } = this.#run;
-    const plan = compileStagePlan(queue, facts, this.#context);
-    const count = plan.steps.flatMap(({ changes }) => changes).length;
-    const blocked = plan.steps.some(({ action }) => action === 'blocked');
+    const plan = work.plan(facts, this.#context);
+    const count = changesOf(plan).length;
+    const stop = plan.steps.find(({ action }) => action === 'blocked');
     emit({
       type: 'phase-done',
       phase: 'plan',
-      detail: blocked
-        ? 'not possible'
-        : count === 0
-          ? 'nothing to change'
-          : `${count} ${count === 1 ? 'change' : 'changes'}`,
+      detail:
+        stop !== undefined
+          ? 'not possible'
+          : count === 0
+            ? 'nothing to change'
+            : `${count} ${count === 1 ? 'change' : 'changes'}`,
     });
-    emit({
-      type: 'plan',
-      steps: plan.steps,
-      later: plan.later.map(({ step, playbook, after }) => ({
-        id: step.id,
-        playbook: playbook.name,
-        after,
-      })),
-    });
-    const stop = plan.steps.find(({ action }) => action === 'blocked');
+    const later = plan.later.map(({ step, playbook, after, waitsFor }) => ({
+      id: step.id,
+      playbook: playbook.name,
+      after,
+      waitsFor,
+    }));
+    emit({ type: 'plan', steps: plan.steps, later, foreseen: plan.foreseen });
     if (stop !== undefined) {
-      this.#stages.push({ steps: plan.steps, checks: [] });
-      throw new RunFailure(blockedFailure(stop, this.#changed));
+      this.#push(plan, null, []);
+      throw new RunFailure(blockedFailure(stop, this.#kept));
     }
     return plan;
   }
 
   #dryRun(plan: StagePlan): HostResult {
-    this.#stages.push({ steps: plan.steps, checks: [] });
+    this.#push(plan, null, []);
+    if (plan.foreseen.length > 0) {
+      this.#stages.push({ steps: plan.foreseen, guard: null, checks: [] });
+    }
     this.#notices.push(
-      ...plan.later.map(
-        ({ step, after }) => `Step ${step.id} is decided after step ${after} was made.`,
+      ...plan.later.map(({ step, after, waitsFor }) =>
+        waitsFor === 'proof'
+          ? `Step ${step.id} is made only after a fresh login has proven step ${after}.`
+          : `Step ${step.id} is decided after step ${after} was made.`,
       ),
     );
-    const pending = plan.later.length > 0 || plan.steps.some(({ changes }) => changes.length > 0);
-    return this.#done(pending ? 'would-change' : 'unchanged', { facts: plan.facts });
+    const pending = plan.later.length > 0 || changesOf(plan).length > 0;
+    this.#facts = plan.facts;
+    return this.#done(pending ? 'would-change' : 'unchanged', null);
   }
 
   /** Asks for leave, then looks from outside how far a login comes without the changes. */
-  async #prepare(plan: StagePlan): Promise<void> {
+  async #prepare(work: Work, plan: StagePlan, facts: FactSet): Promise<void> {
+    const { emit, prober, signal } = this.#run;
+    this.#gate(work, facts, plan);
     if (!(await this.#run.approve(plan.steps))) {
-      this.#stages.push({ steps: plan.steps, checks: [] });
+      this.#push(plan, null, []);
       throw new RunFailure(declinedFailure);
     }
-    if (this.#isEndpoint) {
-      this.#before = 'login';
-    } else if (this.#run.prober !== null) {
-      this.#run.emit({ type: 'phase', phase: 'probe', detail: 'how far a login comes now' });
-      this.#before = await this.#run.prober.before(this.#run.signal);
-      this.#run.emit({
+    this.#before = this.#isEndpoint ? 'login' : null;
+    const mustHaveKey = work.requires === 'key-login';
+    if (prober !== null && (!this.#isEndpoint || mustHaveKey)) {
+      emit({ type: 'phase', phase: 'probe', detail: 'how far a login comes now' });
+      const proof = await prober.before({ port: null, keys: shownKeys(facts) }, signal);
+      this.#before = proof.level;
+      emit({
         type: 'phase-done',
         phase: 'probe',
         detail: `before the changes a login comes to: ${this.#before}`,
       });
+      if (mustHaveKey && !proof.byKey) {
+        this.#push(plan, null, []);
+        throw new RunFailure(requirementFailure(proof));
+      }
+    } else if (mustHaveKey) {
+      this.#push(plan, null, []);
+      throw new RunFailure(requirementFailure(null));
     }
   }
 
-  async #applyStage(plan: StagePlan): Promise<HostResult | null> {
-    const changes = stageChanges({ steps: plan.steps, checks: [] });
+  /** Refuses a plan that would lock people out who get in now, or who may. */
+  #gate(work: Work, facts: FactSet, plan: StagePlan): void {
+    const verdict = gateAccess({
+      before: facts,
+      plan,
+      endpoint: this.#endpoint,
+      proofPort: work.proofPort,
+      session: this.#connection.session,
+      acceptLoss: this.#run.acceptLoss,
+    });
+    this.#notices.push(...verdict.notices.filter((notice) => !this.#notices.includes(notice)));
+    if (verdict.failure !== null && this.#run.accessGate) {
+      this.#run.emit({ type: 'phase-failed', phase: 'gate', failure: verdict.failure });
+      this.#push(plan, null, []);
+      throw new RunFailure(verdict.failure);
+    }
+  }
+
+  /** One stage: apply under a guard, look again, prove, and keep or take back. */
+  async #stage(work: Work, plan: StagePlan, facts: FactSet): Promise<StageEnd> {
+    const changes = changesOf(plan);
     if (changes.length === 0) {
+      this.#push(plan, null, []);
       return null;
     }
-    const { emit, runId, signal } = this.#run;
-    const stageId = this.#stages.length === 0 ? runId : `${runId}-${this.#stages.length + 1}`;
+    const { emit, runId, guardSeconds, receipts, signal } = this.#run;
+    const count = this.#stages.filter(({ guard }) => guard !== null).length;
+    const stageId = count === 0 ? runId : `${runId}-${count + 1}`;
+    const token = randomBytes(24).toString('hex');
+    await receipts.begin({ runId: stageId, title: work.title, token }, plan, facts);
     emit({
       type: 'phase',
       phase: 'apply',
-      detail: `${changes.length} ${changes.length === 1 ? 'change' : 'changes'} by one program`,
+      detail: `${changes.length} ${changes.length === 1 ? 'change' : 'changes'} by one program, under a guard`,
     });
-    const applied = await applyStage(this.#session, { runId: stageId, changes }, emit, signal);
-    if (applied.failure !== null) {
-      emit({ type: 'phase-failed', phase: 'apply', failure: applied.failure });
-      this.#stages.push({ steps: plan.steps, checks: [] });
-      // An earlier stage was kept, so the host is not as it was.
-      const outcome = this.#changed && applied.outcome !== 'unknown' ? 'stuck' : applied.outcome;
-      return this.#done(outcome, { failure: applied.failure });
+    const about = [`${this.#endpoint.host}: ${work.title}`];
+    const stage = { runId: stageId, changes, guardSeconds, confirmToken: token, about };
+    const applied = await applyStage(this.#connection, stage, emit, signal);
+    if (applied.outcome !== 'applied' || applied.guard === null) {
+      return this.#notApplied(plan, stageId, applied);
     }
-    this.#changed = true;
     emit({
       type: 'phase-done',
       phase: 'apply',
       detail: `${changes.length} of ${changes.length} done`,
     });
-    return null;
+    const guard: StageGuard = { runId: stageId, ...applied.guard, state: 'armed' };
+    const deadlineMs = performance.now() + guardSeconds * 1000;
+    return this.#decide(work, { plan, guard, token, deadlineMs });
   }
 
-  async #check(
-    queue: readonly QueuedStep[],
-    later: readonly QueuedStep[],
-    facts: FactSet,
-    checks: readonly Check[],
-  ): Promise<CheckResult[]> {
-    const { emit } = this.#run;
+  async #notApplied(plan: StagePlan, stageId: string, applied: ApplyResult): Promise<HostResult> {
+    const { emit, receipts, signal } = this.#run;
+    const states: Partial<Record<ApplyResult['outcome'], StageGuard['state']>> = {
+      reverted: 'reverted',
+      stuck: 'stuck',
+      unknown: 'armed',
+    };
+    const state = states[applied.outcome] ?? null;
+    const guard =
+      state === null || applied.guard === null ? null : { runId: stageId, ...applied.guard, state };
+    this.#push(plan, guard, []);
+    await receipts.settle(stageId, state ?? 'not-begun');
+    if (state === 'reverted') {
+      emit({ type: 'settled', runId: stageId, how: 'reverted' });
+    }
+    const failure =
+      signal.aborted && applied.outcome !== 'stuck'
+        ? stoppedFailure(applied.outcome !== 'unknown', stageId)
+        : applied.failure;
+    if (failure !== null) {
+      emit({ type: 'phase-failed', phase: 'apply', failure });
+    }
+    const outcome = applied.outcome === 'applied' ? 'unknown' : applied.outcome;
+    // An earlier stage was kept, so the host is not as it was.
+    return this.#done(this.#kept && outcome !== 'unknown' ? 'stuck' : outcome, failure);
+  }
+
+  async #decide(work: Work, applied: Applied): Promise<StageEnd> {
+    const { emit, prober, signal, proofWanted } = this.#run;
+    const last = applied.plan.later.length === 0;
+    const waits = applied.plan.later.some(({ waitsFor }) => waitsFor === 'proof');
     emit({ type: 'phase', phase: 'check', detail: 'the host is looked at again' });
-    const done = queue.filter((one) => !later.some(({ step }) => step === one.step));
-    const again = compileStagePlan(done, facts, this.#context);
-    const results = checkStage(again.steps, checks, facts);
-    const failed = results.filter(({ state }) => state === 'failed').length;
+    const facts = await this.#observeAgain(work, last, applied);
+    if (facts === null) {
+      return this.#takeBack(applied, [], lookFailure(signal, applied.guard.runId));
+    }
+    const again = work.again(applied.plan, facts, this.#context);
+    const checks = checkStage(again, last ? work.checks : [], facts);
+    const bad = checks.filter(({ state }) => state === 'failed').length;
     emit({
       type: 'phase-done',
       phase: 'check',
-      detail: failed === 0 ? 'every step holds' : `${failed} of ${results.length} checks failed`,
+      detail: bad === 0 ? 'every step holds' : `${bad} of ${checks.length} checks failed`,
     });
-    return results;
+    if (changesOf(applied.plan).some(({ kind }) => kind === 'host-key')) {
+      this.#notices.push(...newKeyNotices(facts, this.#run.forgetHostKeys));
+    }
+    // A login is asked for only where a middle stage waits for it, or at the end.
+    const asks = last || waits;
+    const port = asks ? work.proofPort : null;
+    this.#proof = prober === null || !asks || bad > 0 ? null : await this.#prove(facts, port);
+    if (signal.aborted) {
+      return this.#takeBack(applied, checks, stoppedFailure(true, applied.guard.runId));
+    }
+    const verdict = judge({
+      endpoint: this.#endpoint,
+      checks,
+      before: this.#before,
+      after: this.#proof,
+      links: this.#links(facts, port),
+      loginDemanded: waits || work.checks.some(({ kind }) => kind === 'login'),
+      wanted: proofWanted,
+    });
+    return verdict.keep
+      ? this.#confirm(applied, checks, verdict.failure)
+      : this.#takeBack(applied, checks, verdict.failure);
+  }
+
+  /** Looks again, over a new connection where the old one was lost; null where time ran out. */
+  async #observeAgain(work: Work, last: boolean, applied: Applied): Promise<FactSet | null> {
+    const { signal } = this.#run;
+    for (;;) {
+      const session = await this.#connection.restore(applied.deadlineMs, signal);
+      if (session === null) {
+        return null;
+      }
+      try {
+        return await this.#observe(work, last);
+      } catch (error) {
+        if (!(error instanceof RunFailure) || signal.aborted) {
+          return null;
+        }
+        if (error.failure.code !== 'connection-lost' || performance.now() > applied.deadlineMs) {
+          return null;
+        }
+        this.#connection.markLost();
+      }
+    }
+  }
+
+  async #prove(facts: FactSet, port: number | null): Promise<LoginProof | null> {
+    const { emit, prober, proofWanted, signal } = this.#run;
+    const where = port === null ? '' : ` on port ${port}`;
+    emit({
+      type: 'phase',
+      phase: 'prove',
+      detail: `a fresh login as ${this.#endpoint.user}${where}`,
+    });
+    const proof = (await prober?.after({ port, keys: shownKeys(facts) }, signal)) ?? null;
+    if (proof !== null && atLeast(proof.level, proofWanted)) {
+      emit({ type: 'phase-done', phase: 'prove', detail: `${proof.level}: ${proof.by}` });
+    } else if (proof?.failure !== null && proof !== null) {
+      emit({ type: 'phase-failed', phase: 'prove', failure: proof.failure });
+    }
+    return proof;
+  }
+
+  async #confirm(
+    applied: Applied,
+    checks: StageResult['checks'],
+    failure: Failure | null,
+  ): Promise<StageEnd> {
+    const { emit, receipts, signal } = this.#run;
+    const { guard, plan } = applied;
+    emit({
+      type: 'phase',
+      phase: 'confirm',
+      detail: `the guard is told that run ${guard.runId} stays`,
+    });
+    const question = { verb: 'confirm', token: applied.token } as const;
+    // Beyond the deadline too: then to learn what the guard has done.
+    const limits = { untilMs: applied.deadlineMs + 60_000, signal };
+    const answer = await askSurely(this.#connection, guard.runId, question, limits);
+    if (answer?.state === 'confirmed') {
+      emit({ type: 'phase-done', phase: 'confirm', detail: 'kept' });
+      emit({ type: 'settled', runId: guard.runId, how: 'confirmed' });
+      this.#push(plan, { ...guard, state: 'confirmed' }, checks);
+      this.#kept = true;
+      await receipts.settle(guard.runId, 'confirmed');
+      return failure === null ? null : this.#done('changed', failure);
+    }
+    const reverted = answer?.state === 'reverted';
+    const state = reverted ? 'reverted' : answer?.state === 'stuck' ? 'stuck' : 'armed';
+    const lost = unconfirmedFailure(guard.runId, answer?.state ?? null);
+    emit({ type: 'phase-failed', phase: 'confirm', failure: lost });
+    this.#push(plan, { ...guard, state }, checks);
+    await receipts.settle(guard.runId, state);
+    return this.#done(reverted ? 'reverted' : state === 'stuck' ? 'stuck' : 'unknown', lost);
+  }
+
+  async #takeBack(
+    applied: Applied,
+    checks: StageResult['checks'],
+    failure: Failure,
+  ): Promise<HostResult> {
+    const { emit, receipts } = this.#run;
+    const { guard, plan } = applied;
+    emit({ type: 'phase', phase: 'revert', detail: `run ${guard.runId} is taken back` });
+    const limits = {
+      untilMs: applied.deadlineMs + 60_000,
+      signal: new AbortController().signal,
+    };
+    const answer = await askSurely(this.#connection, guard.runId, { verb: 'revert' }, limits);
+    const state =
+      answer?.state === 'reverted' ? 'reverted' : answer?.state === 'stuck' ? 'stuck' : 'armed';
+    this.#push(plan, { ...guard, state }, checks);
+    await receipts.settle(guard.runId, state);
+    if (state === 'reverted') {
+      emit({ type: 'phase-done', phase: 'revert', detail: 'the host is as it was' });
+      emit({ type: 'settled', runId: guard.runId, how: 'reverted' });
+      return this.#done(this.#kept ? 'stuck' : 'reverted', failure);
+    }
+    const words = unsettledFailure(failure, state, guard.runId, answer?.said ?? []);
+    emit({ type: 'phase-failed', phase: 'revert', failure: words });
+    return this.#done(state === 'stuck' ? 'stuck' : 'unknown', words);
   }
 
   /** Nothing to change: whether that means that people get in is looked at all the same. */
-  async #unchanged(
-    plan: StagePlan,
-    observed: FactSet,
-    checks: readonly Check[],
-  ): Promise<HostResult> {
-    const commands = checks.some(({ kind }) => kind === 'command');
-    const facts = commands ? await this.#observe([], checks) : observed;
-    const results = checkStage([], checks, facts);
-    this.#stages.push({ steps: plan.steps, checks: results });
-    const bad = results.find(({ state }) => state === 'failed');
+  async #unchanged(work: Work, plan: StagePlan, observed: FactSet): Promise<HostResult> {
+    const { prober, proofWanted } = this.#run;
+    const commands = work.checks.some(({ kind }) => kind === 'command');
+    const facts = commands ? await this.#observe(work, true) : observed;
+    const checks = checkStage([], work.checks, facts);
+    this.#push(plan, null, checks);
+    const bad = checks.find(({ state }) => state === 'failed');
     if (bad !== undefined) {
-      return this.#done('unchanged', { facts, failure: checkFailure(bad, false) });
+      return this.#done('unchanged', checkFailure(bad, false));
     }
-    if (this.#isEndpoint) {
+    if (this.#isEndpoint && work.proofPort === null) {
       const by = 'this run came in by such a login';
-      return this.#done('unchanged', { facts, proof: { level: 'login', before: null, by } });
+      this.#proof = { level: 'login', by, byKey: false, failure: null };
+      return this.#done('unchanged', null);
     }
-    return this.#prove(facts, checks);
-  }
-
-  async #prove(facts: FactSet, checks: readonly Check[]): Promise<HostResult> {
-    const { emit, prober, proofWanted, signal } = this.#run;
-    const outcome = this.#changed ? 'changed' : 'unchanged';
     if (prober === null) {
-      return this.#done(outcome, { facts });
+      return this.#done('unchanged', null);
     }
-    emit({ type: 'phase', phase: 'prove', detail: `a fresh login as ${this.#endpoint.user}` });
-    const proof = await prober.after(this.#shownKeys(facts), signal);
-    const wanted = checks.some(({ kind }) => kind === 'login') ? 'login' : proofWanted;
-    const failure = atLeast(proof.level, wanted)
-      ? null
-      : shutFailure({
-          endpoint: this.#endpoint,
-          changed: this.#changed,
-          level: proof.level,
-          broken: brokenLink(walk(facts, this.#endpoint)),
-          login: proof.failure,
-        });
-    if (failure === null) {
-      emit({ type: 'phase-done', phase: 'prove', detail: `${proof.level}: ${proof.by}` });
-    } else {
-      emit({ type: 'phase-failed', phase: 'prove', failure });
+    const proof = await this.#prove(facts, work.proofPort);
+    this.#proof = proof;
+    if (proof === null || atLeast(proof.level, proofWanted)) {
+      return this.#done('unchanged', null);
     }
-    return this.#done(outcome, { facts, proof: toProof(proof, this.#before), failure });
+    const broken =
+      this.#links(facts, work.proofPort).find(({ state }) => state === 'broken') ?? null;
+    const { level, failure: login } = proof;
+    const shut = { endpoint: this.#endpoint, changed: false, level, broken, login };
+    return this.#done('unchanged', shutFailure(shut));
   }
 
-  /** The public host keys as the host shows them over the way in: the proof trusts them too. */
-  #shownKeys(facts: FactSet): HostKey[] {
-    const keys = facts.get(hostKeysRequest);
-    const shown = keys.known ? keys.value.keys.filter(({ publicKey }) => publicKey !== null) : [];
-    const made = this.#stages.some(({ steps }) =>
-      steps.some(({ changes }) => changes.some(({ kind }) => kind === 'host-key')),
-    );
-    if (made) {
-      this.#notices.push(
-        ...shown.map(({ path, fingerprint }) => `Host key ${path}: ${fingerprint ?? 'unknown'}`),
-        `Clients will see new host keys. known_hosts was not touched; to take the old ones out:\n    ${this.#run.forgetHostKeys}`,
-      );
-    }
-    return shown.map(({ publicKey }) => {
-      const [type = '', base64 = ''] = (publicKey ?? '').split(' ');
-      return { type, base64 };
-    });
+  #links(facts: FactSet, port: number | null): Link[] {
+    return walk(facts, port === null ? this.#endpoint : { ...this.#endpoint, port });
   }
 
-  #done(
-    outcome: Outcome,
-    more: { facts?: FactSet; proof?: Proof; failure?: Failure | null },
-  ): HostResult {
-    const { proof, failure } = more;
-    const facts = more.facts ?? this.#facts;
-    this.#result = {
-      ...this.#result,
+  #push(plan: StagePlan, guard: StageGuard | null, checks: StageResult['checks']): void {
+    this.#stages.push({ steps: plan.steps, guard, checks });
+  }
+
+  #done(outcome: Outcome, failure: Failure | null): HostResult {
+    const session = this.#connection.session;
+    return {
+      ...blank(this.#run),
+      route: session.kind,
+      routeDescription: session.description,
       outcome,
       stages: this.#stages,
-      links: facts === null ? [] : walk(facts, this.#endpoint),
+      links: this.#facts === null ? [] : walk(this.#facts, this.#endpoint),
       notices: this.#notices,
-      proof: proof ?? null,
-      failure: failure ?? null,
+      proof: this.#proof === null ? null : toProof(this.#proof, this.#before),
+      failure,
     };
-    return this.#result;
   }
+}
+
+function lookFailure(signal: AbortSignal, runId: string): Failure {
+  return signal.aborted ? stoppedFailure(true, runId) : unconfirmedFailure(runId, 'reverted');
+}
+
+function unsettledFailure(
+  failure: Failure,
+  state: 'stuck' | 'armed',
+  runId: string,
+  said: readonly string[],
+): Failure {
+  const open = unconfirmedFailure(runId, null);
+  return state === 'armed'
+    ? { ...open, why: `${failure.what} ${failure.why}` }
+    : {
+        ...failure,
+        code: 'stuck',
+        what: `${failure.what} Not everything could be taken back.`,
+        why: [failure.why, ...said].join('\n'),
+        access:
+          'Do not close the session you have: the host is neither as it was nor as it should be.',
+        todo: open.todo,
+      };
 }
 
 function unwrap<T>(result: Result<T, Failure>): T {
@@ -394,10 +549,4 @@ function unwrap<T>(result: Result<T, Failure>): T {
     throw new RunFailure(result.error);
   }
   return result.value;
-}
-
-function describeFrom(endpoint: Endpoint): string {
-  return endpoint.from === null
-    ? 'nobody knows where logins come from; give --from'
-    : `logins come from ${endpoint.from.address}${endpoint.from.assumed ? ' (assumed)' : ''}`;
 }

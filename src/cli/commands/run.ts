@@ -1,209 +1,150 @@
-import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
 import { printDiagnostics } from '../../core/diagnostic-text.ts';
 import type { Endpoint } from '../../core/endpoint.ts';
 import { RunFailure, type Failure } from '../../core/failure.ts';
-import type { Result } from '../../core/result.ts';
-import { invalidPlaybook, loadPlaybooks, type LoadedPlaybooks } from '../load-playbooks.ts';
-import { askYesNo, canAsk } from '../prompt.ts';
-import { resolveRoutes, type RouteFlags } from '../resolve-routes.ts';
-import { wantsColor, createPaint } from '../../report/paint.ts';
-import { runDocument } from '../../report/run-document.ts';
-import { failureText, resultText } from '../../report/text.ts';
-import { plainView } from '../../report/plain-view.ts';
-import { ndjsonView, silentView, type View } from '../../report/view.ts';
-import type { BoundPlaybook } from '../../playbook/playbook.ts';
-import type { HostResult, RunResult } from '../../run/result.ts';
+import { checkUserName } from '../../core/host-name.ts';
+import { fail, ok, type Result } from '../../core/result.ts';
+import { ReceiptKeeper } from '../../run/receipt.ts';
+import type { HostResult } from '../../run/result.ts';
 import { runHost } from '../../run/run-host.ts';
-import { runStatus } from '../exit-status.ts';
+import { playbookWork, type Work } from '../../run/work.ts';
+import { openReceipts } from '../../store/receipts.ts';
+import { invalidPlaybook, loadPlaybooks, type LoadedPlaybooks } from '../load-playbooks.ts';
+import { resolveRoutes, type RouteFlags } from '../resolve-routes.ts';
+import {
+  askToApply,
+  checkApproval,
+  runAndReport,
+  type Frame,
+  type OutputFlags,
+} from '../run-frame.ts';
 import { usageError } from '../usage.ts';
+import { version } from '../version.ts';
 
-/** The flags of `remedy run` as commander gives them. */
-export interface RunFlags extends RouteFlags {
+/** The flags of everything that changes a host under a guard. */
+export interface GuardFlags extends RouteFlags, OutputFlags {
   readonly dryRun: boolean;
-  readonly var: readonly string[];
-  readonly playbooks: readonly string[];
   readonly yes: boolean;
-  readonly detailedExitcode: boolean;
-  readonly output: string;
+  readonly guardSeconds: string;
+  readonly acceptLoss: readonly string[];
 }
 
-const write = (text: string): void => {
-  process.stdout.write(text);
-};
+/** The flags of `remedy run` as commander gives them. */
+export interface RunFlags extends GuardFlags {
+  readonly var: readonly string[];
+  readonly playbooks: readonly string[];
+}
 
 /** `remedy run PLAYBOOK…`; returns the exit status. */
 export async function runCommand(names: readonly string[], flags: RunFlags): Promise<number> {
-  const runId = makeRunId(new Date());
-  const base = { runId, dryRun: flags.dryRun };
-  const interrupt = watchInterrupts();
-  const view = await createView(flags);
-  let result: RunResult;
-  try {
-    const host = await runOne(runId, names, flags, view, interrupt.signal);
-    result = { ...base, hosts: [interrupted(host, interrupt)], failure: null };
-  } catch (error) {
-    if (!(error instanceof RunFailure)) {
-      throw error;
-    }
-    result = { ...base, hosts: [], failure: error.failure };
-  } finally {
-    interrupt.stop();
-  }
-  await view.settled();
-  const status = interrupt.exitStatus(result) ?? runStatus(result, flags.detailedExitcode);
-  report(result, status, flags.output);
-  return status;
-}
-
-async function runOne(
-  runId: string,
-  names: readonly string[],
-  flags: RunFlags,
-  view: View,
-  signal: AbortSignal,
-): Promise<HostResult> {
-  checkOutput(flags);
-  const playbooks = await loadPlaybooks(names, flags.playbooks, flags.var);
-  const way = await resolveRoutes(flags, signal, (text) => view.emit({ type: 'notice', text }));
-  unwrapBind(playbooks, way.endpoint);
-  checkApproval(flags);
-  return runHost({
-    runId,
-    ...way,
-    bind: (endpoint) => bindFor(playbooks, endpoint),
-    dryRun: flags.dryRun,
-    approve: async (steps) => {
-      await view.settled();
-      const count = steps.flatMap(({ changes }) => changes).length;
-      return (
-        flags.yes ||
-        askYesNo(
-          `Apply ${count === 1 ? 'this change' : `these ${count} changes`} to ${way.endpoint.host}?`,
-        )
-      );
-    },
-    emit: view.emit,
-    signal,
+  return runAndReport(flags, async (frame) => {
+    const guard = checkGuardFlags(flags);
+    const playbooks = await loadPlaybooks(names, flags.playbooks, flags.var);
+    return runGuarded(frame, flags, guard, {
+      undoes: null,
+      early: (endpoint) => workFor(playbooks, endpoint),
+      work: (endpoint) => workFor(playbooks, endpoint),
+    });
   });
 }
 
-function checkOutput(flags: RunFlags): void {
-  if (!['text', 'json', 'ndjson'].includes(flags.output)) {
-    throw usageError(`--output ${flags.output} is not known`, 'It takes text, json or ndjson.');
-  }
+/** What a run is to do, and whether it can be known before the host is contacted. */
+export interface GuardedWork {
+  readonly undoes: string | null;
+  /** Values may name the endpoint: what is wrong with them is refused before the host is contacted. */
+  readonly early: (endpoint: Endpoint) => Result<unknown, Failure>;
+  readonly work: (endpoint: Endpoint) => Result<Work, Failure>;
 }
 
-// The last of what is checked before the host is contacted: a wrong name is the better answer.
-function checkApproval(flags: RunFlags): void {
-  if (!flags.dryRun && !flags.yes && !canAsk()) {
+/** Runs work on the host that the flags name, with a guard and a receipt. */
+export async function runGuarded(
+  frame: Frame,
+  flags: GuardFlags,
+  { guardSeconds, acceptLoss }: ReturnType<typeof checkGuardFlags>,
+  { undoes, early, work }: GuardedWork,
+): Promise<HostResult> {
+  const { runId, view, interrupt, startedAt } = frame;
+  const way = await resolveRoutes(flags, interrupt.signal, (text) =>
+    view.emit({ type: 'notice', text }),
+  );
+  const first = early(way.endpoint);
+  if (!first.ok) {
+    throw new RunFailure(first.error);
+  }
+  checkApproval(flags);
+  const head = { runId, version: version(), startedAt, host: way.endpoint.host, undoes };
+  const receipts = new ReceiptKeeper(
+    { ...head, flags: storedFlags(flags) },
+    flags.dryRun ? null : openReceipts(process.env),
+  );
+  const result = await runHost({
+    runId,
+    ...way,
+    work,
+    dryRun: flags.dryRun,
+    guardSeconds,
+    acceptLoss,
+    accessGate: process.env['REMEDY_TEST_ACCESS_GATE'] !== 'off',
+    approve: (steps) => askToApply(steps, flags, way.endpoint.host, view),
+    receipts,
+    emit: (event) => {
+      interrupt.watch(event);
+      view.emit(event);
+    },
+    signal: interrupt.signal,
+  });
+  const { outcome, proof, failure } = result;
+  await receipts.finish(new Date().toISOString(), { outcome, proof, failure });
+  return result;
+}
+
+/** Checks the flags of the guard. */
+export function checkGuardFlags(flags: GuardFlags): {
+  readonly guardSeconds: number;
+  readonly acceptLoss: readonly string[];
+} {
+  const seconds = Number(flags.guardSeconds);
+  if (!/^\d+$/.test(flags.guardSeconds) || seconds < 5 || seconds > 86_400) {
     throw usageError(
-      'Nobody can be asked whether to apply the changes',
-      'There is no terminal. Give --yes to apply without asking, or --dry-run to only look.',
+      `--guard-seconds ${JSON.stringify(flags.guardSeconds)} cannot be used`,
+      'It is a whole number from 5 to 86400: the seconds in which the changes must be proven and confirmed.',
     );
   }
-}
-
-// Values may name the endpoint, so a playbook is bound twice: before the host is contacted, to refuse
-// what is wrong, and again when the address that logins come from is known.
-function unwrapBind(playbooks: LoadedPlaybooks, endpoint: Endpoint): void {
-  const bound = bindFor(playbooks, endpoint);
-  if (!bound.ok) {
-    throw new RunFailure(bound.error);
-  }
-}
-
-function bindFor(
-  playbooks: LoadedPlaybooks,
-  endpoint: Endpoint,
-): Result<readonly BoundPlaybook[], Failure> {
-  const bound = playbooks.bind(endpoint);
-  return bound.ok ? bound : { ok: false, error: invalidPlaybook(printDiagnostics(bound.error)) };
-}
-
-async function createView(flags: RunFlags): Promise<View> {
-  if (flags.output === 'json' || flags.output === 'ndjson') {
-    return flags.output === 'ndjson' ? ndjsonView(write) : silentView;
-  }
-  const paint = createPaint(wantsColor(process.env, process.stdout.isTTY));
-  // A serial line often does not say how wide it is; nothing can be drawn over there.
-  if (process.stdout.isTTY && process.stdout.columns >= 40 && process.env['TERM'] !== 'dumb') {
-    const { listrView } = await import('../../report/listr-view.ts');
-    return listrView(write, paint);
-  }
-  return plainView(write, paint);
-}
-
-function report(result: RunResult, status: number, output: string): void {
-  if (output !== 'json' && output !== 'ndjson') {
-    const paint = createPaint(wantsColor(process.env, process.stdout.isTTY));
-    const text = [
-      ...result.hosts.map((host) => resultText(host, paint)),
-      ...(result.failure === null ? [] : [failureText(result.failure, paint)]),
-    ];
-    (result.failure === null ? process.stdout : process.stderr).write(`${text.join('\n')}\n`);
-    return;
-  }
-  process.stdout.write(
-    `${JSON.stringify(runDocument(result, status), null, output === 'json' ? 2 : 0)}\n`,
-  );
-}
-
-function makeRunId(now: Date): string {
-  const stamp = now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
-  return `${stamp}-${randomBytes(3).toString('hex')}`;
-}
-
-interface Interrupt {
-  readonly signal: AbortSignal;
-  /** 130 or 143 where the run was interrupted with nothing written, else null. */
-  exitStatus(result: RunResult): number | null;
-  stop(): void;
-}
-
-// The first signal stops at the next safe point; a second one leaves at once.
-function watchInterrupts(): Interrupt {
-  const controller = new AbortController();
-  let status: number | null = null;
-  const onSignal = (name: NodeJS.Signals): void => {
-    const code = name === 'SIGINT' ? 130 : 143;
-    if (status !== null) {
-      process.exit(code);
+  for (const user of flags.acceptLoss) {
+    const name = checkUserName(user);
+    if (!name.ok) {
+      throw usageError(`--accept-loss ${JSON.stringify(user)} cannot be used`, name.error);
     }
-    status = code;
-    process.stderr.write('\nStopping; once more leaves at once.\n');
-    controller.abort();
-  };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  }
+  return { guardSeconds: seconds, acceptLoss: flags.acceptLoss };
+}
+
+function workFor(playbooks: LoadedPlaybooks, endpoint: Endpoint): Result<Work, Failure> {
+  const bound = playbooks.bind(endpoint);
+  return bound.ok
+    ? ok(playbookWork(bound.value))
+    : fail(invalidPlaybook(printDiagnostics(bound.error)));
+}
+
+// What `remedy confirm RUN` needs to find the host again, from whatever folder it is called in.
+function storedFlags(flags: RouteFlags): RouteFlags {
+  const paths = (files: readonly string[]): string[] => files.map(absolute);
   return {
-    signal: controller.signal,
-    exitStatus: (result) =>
-      status !== null && !result.hosts.some(({ outcome }) => touched.has(outcome)) ? status : null,
-    stop: () => {
-      process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-    },
+    ...(flags.host !== undefined && { host: flags.host }),
+    ...(flags.port !== undefined && { port: flags.port }),
+    ...(flags.user !== undefined && { user: flags.user }),
+    ...(flags.jump !== undefined && { jump: flags.jump }),
+    ...(flags.from !== undefined && { from: flags.from }),
+    ...(flags.knownHosts !== undefined && { knownHosts: absolute(flags.knownHosts) }),
+    identity: paths(flags.identity),
+    viaIdentity: paths(flags.viaIdentity),
+    acceptNewHostKey: false,
+    via: flags.via,
+    exec: flags.exec,
+    local: flags.local,
   };
 }
 
-const touched: ReadonlySet<HostResult['outcome']> = new Set(['changed', 'unknown', 'stuck']);
-
-// Whatever an abort looked like from within, the person pressed Ctrl-C.
-function interrupted(host: HostResult, interrupt: Interrupt): HostResult {
-  if (
-    !interrupt.signal.aborted ||
-    touched.has(host.outcome) ||
-    host.outcome === 'unchanged' ||
-    host.outcome === 'would-change'
-  ) {
-    return host;
-  }
-  return {
-    ...host,
-    failure: {
-      code: 'interrupted',
-      what: 'The run was interrupted.',
-      why: 'A signal came before anything was written.',
-      access: 'Nothing was changed on the host.',
-      todo: 'Run the same command again when you are ready.',
-    },
-  };
+function absolute(file: string): string {
+  return file.startsWith('~') ? file : resolve(file);
 }

@@ -1,0 +1,39 @@
+import type { Change, FactAfter } from '../core/change.ts';
+
+/** The record of a run on the controller: what was done where, enough to settle it and to undo it. */
+export interface Receipt {
+  readonly schema: 'remedy.receipt/1';
+  readonly runId: string;
+  /** Version of remedy that wrote it. */
+  readonly version: string;
+  /** ISO 8601, by the controller's clock; for people. */
+  readonly startedAt: string;
+  readonly endedAt: string | null;
+  readonly host: string;
+  readonly title: string;
+  /** The flags that name the host and the ways in; no secret is ever a flag. */
+  readonly flags: unknown;
+  readonly stages: readonly StageReceipt[];
+  /** The host's part of `remedy.run/1`; null while the run is open. */
+  readonly result: unknown;
+  /** The run that this one undid, or null. */
+  readonly undoes: string | null;
+}
+
+/** One stage in a receipt. */
+export interface StageReceipt {
+  /** The stage's folder on the host is `/var/lib/remedy/` and this. */
+  readonly runId: string;
+  readonly state: 'open' | 'armed' | 'confirmed' | 'reverted' | 'stuck' | 'not-begun';
+  readonly changes: readonly Change[];
+  /** The facts that the changes touched, as they were and as they were to be: for an undo's plan. */
+  readonly before: readonly FactAfter[];
+  readonly after: readonly FactAfter[];
+}
+
+/** Where receipts are kept. */
+export interface ReceiptStore {
+  write(receipt: Receipt): Promise<void>;
+  writeToken(stageId: string, token: string): Promise<void>;
+  clearToken(stageId: string): Promise<void>;
+}

@@ -1,0 +1,104 @@
+/**
+ * The shell functions that end a run: confirm it, or take it back. Each undo may be run again after it
+ * was cut off: what is back already is left alone.
+ */
+export const settleFunctions = String.raw`
+number_in() { ni=; { read -r ni <"$R/$1"; } 2>/dev/null; echo "${'${ni:-0}'}"; }
+
+# Output of a command goes into the journal as records, so that it cannot be taken for one of ours.
+attempt() {
+  a_out=$("$@" 2>&1); a_status=$?
+  [ -z "$a_out" ] || printf '%s\n' "$a_out" | tail -n 40 | cut -c 1-1500 | while IFS= read -r a_line; do say output "$a_line"; done
+  return "$a_status"
+}
+
+# take_back_in_order NUMBER...: undoes those of them that were started.
+take_back_in_order() {
+  tb_started=$(number_in started); tb_done=$(number_in finished)
+  for tb in "$@"; do
+    if [ "$tb" -gt "$tb_started" ] || [ -e "$R/undone-$tb" ]; then continue; fi
+    if attempt "undo_$tb"; then say undone "$tb"; : >"$R/undone-$tb"; continue; fi
+    tb_status=$?
+    # Of a change that was cut off half-way there may be nothing to take back.
+    if [ "$tb" -gt "$tb_done" ] && [ "$tb_status" -ne 3 ] && ! "holds_$tb" >/dev/null 2>&1; then : >"$R/undone-$tb"; continue; fi
+    say undo-failed "$tb" "$tb_status"; : >"$R/undo-failed-$tb"
+  done
+}
+
+# take_back: files first, then daemons, so that they read the files that are back, then rules: the new
+# way stays open until the old one is there again.
+take_back() {
+  rm -f -- "$R"/undo-failed-*
+  take_back_in_order $UNDO_FILES $UNDO_REST
+  for tb in "$R"/undo-failed-*; do
+    if [ -e "$tb" ]; then finish stuck reverting; return; fi
+  done
+  finish reverted reverting
+}
+
+begin_revert() { to_state armed reverting && say revert "$1" && revert_now; }
+
+revert_now() {
+  claim reverter || return 1
+  stop_applier
+  take_back
+}
+
+# The applier looks at the state before each change, so it stops by itself; only one that hangs is ended.
+stop_applier() {
+  [ -e "$R/applier" ] && ! own applier || return 0
+  wait_for is_gone applier 150 && return 0
+  read -r sa_boot sa_pid sa_rest <"$R/applier"
+  say output "the program that makes the changes hung (process $sa_pid) and was ended"
+  if systemd_can_run; then systemctl kill --signal=KILL "remedy-apply-$I" 2>/dev/null; fi
+  kill -KILL -- "-$sa_pid" 2>/dev/null || kill -KILL "$sa_pid" 2>/dev/null
+  wait_for is_gone applier 10
+}
+
+own() { read -r ow_boot ow_pid ow_rest <"$R/$1" && [ "$ow_pid" = $$ ]; }
+
+# finish STATE [FROM]: the last of a run; what is not needed any more goes.
+finish() {
+  clear_spares
+  [ "$#" -lt 2 ] || to_state "$2" "$1" || return 1
+  printf 'outcome: %s\nat: %s\n' "$1" "$(date -u 2>/dev/null)" >>"$R/receipt"
+  # To the journal also where a person or a controller asked for it.
+  say end "$1" >>"$R/journal"
+  disarm
+  drop_lock
+}
+
+# confirm: the one-use token comes on standard input, never as an argument.
+confirm() {
+  cf=; read -r cf <&3
+  if [ "$(line "$cf" | digest)" != "$D" ]; then say refuse token 'that is not the token of this run'; return; fi
+  keep
+}
+
+# keep: as confirm, for root at the console of this host.
+keep() {
+  if [ "$(state)" = armed ] && [ ! -e "$R/applied" ]; then say refuse early 'the changes are still being made'; return; fi
+  if to_state armed confirmed; then finish confirmed; fi
+  status
+}
+
+# revert: the guard does it, outside of this login; without a guard a new one does.
+revert() {
+  if to_state armed reverting; then say revert 'it was asked for'; fi
+  if [ "$(state)" = reverting ] && ! alive "$R/reverter" && ! alive "$R/guard"; then detach guard; fi
+  wait_for is_settled x 300
+  status
+}
+
+is_settled() { settled; }
+
+status() {
+  if [ -n "$ASKED" ]; then
+    if [ "$(state)" = stuck ]; then grep -h -e ' undo-failed ' -e ' output ' "$R/journal" | tail -n 20 | cut -d ' ' -f 2- | while IFS= read -r sl_line; do say output "$sl_line"; done; fi
+    if [ -e "$R/applied" ]; then say state "$(state)" "$(seconds_left)" applied; else say state "$(state)" "$(seconds_left)" applying; fi
+    return
+  fi
+  line "run $I: $(state)"
+  if [ "$(state)" = armed ]; then line "It takes itself back in $(seconds_left) s."; fi
+}
+`;

@@ -1,0 +1,63 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Failure } from '../core/failure.ts';
+import type { Result } from '../core/result.ts';
+import type { Route, Session } from '../route/route.ts';
+import type { OpenRoute } from './open-route.ts';
+
+/** Opens one of the routes anew. */
+export type Reopen = (signal: AbortSignal) => Promise<Result<OpenRoute, Failure>>;
+
+const betweenMs = 2000;
+
+/**
+ * The way in that a run came by. Where the connection is lost it can be opened again: the host goes on
+ * by itself, but a run must be confirmed, or told to take itself back.
+ */
+export class Connection {
+  readonly route: Route;
+  readonly #reopen: Reopen;
+  #session: Session;
+  #lost = false;
+
+  constructor(opened: OpenRoute, reopen: Reopen) {
+    this.route = opened.route;
+    this.#session = opened.session;
+    this.#reopen = reopen;
+  }
+
+  get session(): Session {
+    return this.#session;
+  }
+
+  /** Says that the session is of no use any more; the next `restore` opens another. */
+  markLost(): void {
+    this.#lost = true;
+  }
+
+  /**
+   * A session that works as far as is known: opens one where the last was lost, again and again until
+   * `untilMs` (of `performance.now()`).
+   */
+  async restore(untilMs: number, signal: AbortSignal): Promise<Session | null> {
+    while (this.#lost) {
+      await this.#session.close();
+      const left = untilMs - performance.now();
+      if (left <= 0 || signal.aborted) {
+        return null;
+      }
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(left))]);
+      const opened = await this.#reopen(limit);
+      if (opened.ok) {
+        this.#session = opened.value.session;
+        this.#lost = false;
+      } else {
+        await pause(betweenMs, undefined, { signal: limit }).catch(() => undefined);
+      }
+    }
+    return this.#session;
+  }
+
+  async close(): Promise<void> {
+    await this.#session.close();
+  }
+}

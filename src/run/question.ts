@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { compileQuestion, type Question } from '../program/ask.ts';
+import { JournalReader, type JournalRecord, type RunState } from '../program/journal.ts';
+import type { Session } from '../route/route.ts';
+import type { Connection } from './connection.ts';
+
+/** How a run stands on its host. */
+export interface Answer {
+  readonly state: RunState;
+  /** Seconds until the guard fires; 0 where it does not. */
+  readonly seconds: number;
+  /** True where all changes are made and only the confirmation is missing. */
+  readonly applied: boolean;
+  /** Why the host would not do what was asked; null where it did. */
+  readonly refusal: { readonly code: string; readonly text: string } | null;
+  /** What could not be taken back, and why, in the host's words. */
+  readonly said: readonly string[];
+}
+
+/** Longest silence while a run takes itself back, in milliseconds. */
+const idleMs = 330_000;
+
+/** Time for one answer to a question that waits for nothing on the host, in milliseconds. */
+const quickMs = 20_000;
+
+/** Asks the program of a run on its host; null where no answer came. */
+export async function ask(
+  session: Session,
+  runId: string,
+  question: Question,
+  signal: AbortSignal,
+): Promise<Answer | null> {
+  const tag = randomBytes(16).toString('hex');
+  const reader = new JournalReader(tag);
+  const records: JournalRecord[] = [];
+  const limit =
+    question.verb === 'revert' ? signal : AbortSignal.any([signal, AbortSignal.timeout(quickMs)]);
+  const exit = await session.run(compileQuestion(runId, question, tag), {
+    onOutput: (chunk) => records.push(...reader.push(chunk)),
+    signal: limit,
+    idleMs: question.verb === 'revert' ? idleMs : quickMs,
+  });
+  if (!exit.ok) {
+    return null;
+  }
+  const state = records.findLast((record) => record.type === 'state');
+  const refusal = records.find((record) => record.type === 'refuse');
+  if (state === undefined && refusal === undefined) {
+    return null;
+  }
+  return {
+    state: state?.state ?? 'none',
+    seconds: state?.seconds ?? 0,
+    applied: state?.applied ?? false,
+    refusal: refusal === undefined ? null : { code: refusal.code, text: refusal.text },
+    said: records.flatMap((record) => (record.type === 'output' ? [record.text] : [])),
+  };
+}
+
+/**
+ * Asks until an answer comes, over a new connection where the last was lost; null after `untilMs` (of
+ * `performance.now()`). Each question may be asked twice: the host does only once what it asks for.
+ */
+export async function askSurely(
+  connection: Connection,
+  runId: string,
+  question: Question,
+  { untilMs, signal }: { readonly untilMs: number; readonly signal: AbortSignal },
+): Promise<Answer | null> {
+  while (!signal.aborted) {
+    const session = await connection.restore(untilMs, signal);
+    if (session === null) {
+      return null;
+    }
+    const answer = await ask(session, runId, question, signal);
+    if (answer !== null) {
+      return answer;
+    }
+    connection.markLost();
+  }
+  return null;
+}
+
+/** Waits until a run is applied or settled; null where that cannot be learned before `untilMs`. */
+export async function awaitApplied(
+  connection: Connection,
+  runId: string,
+  limits: { readonly untilMs: number; readonly signal: AbortSignal },
+): Promise<Answer | null> {
+  for (;;) {
+    const answer = await askSurely(connection, runId, { verb: 'status' }, limits);
+    const busy =
+      answer !== null &&
+      (answer.state === 'prepared' ||
+        answer.state === 'reverting' ||
+        (answer.state === 'armed' && !answer.applied));
+    if (!busy || performance.now() > limits.untilMs || limits.signal.aborted) {
+      return answer;
+    }
+    await pause(1000, undefined, { signal: limits.signal }).catch(() => undefined);
+  }
+}
