@@ -41,7 +41,6 @@ export function failureStatus(code: FailureCode): number {
     case 'guard-unavailable':
     case 'guard-fired':
     case 'proof-failed':
-    case 'foreign-edit':
     case 'internal':
       return 1;
     case 'check-failed':

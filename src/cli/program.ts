@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import type { RunFlags } from './commands/run.ts';
+import type { GuardFlags, RunFlags } from './commands/run.ts';
+import type { SettleFlags } from './commands/settle.ts';
 import { version } from './version.ts';
 
 const mainExamples = `Examples:
@@ -48,6 +49,8 @@ export function createProgram(): Command {
     .showSuggestionAfterError(true)
     .exitOverride();
   addRun(program);
+  addSettle(program);
+  addReceipts(program);
   addLookUps(program);
   for (const command of program.commands) {
     command.exitOverride().configureOutput({ writeErr: () => undefined });
@@ -64,11 +67,91 @@ function addRun(program: Command): void {
     )
     .argument('<playbook...>', 'names of playbooks (see `remedy list`), or paths of playbook files')
     .addHelpText('before', `${runExamples}\n`);
-  addRoutes(command)
-    .optionsGroup('Run:')
-    .option('-n, --dry-run', 'look and plan only; leaves nothing on the host', false)
+  addGuardOptions(addRoutes(command))
     .option('--var <name=value>', 'set a variable of the playbooks; may be repeated', collect, [])
     .option('--playbooks <folder>', 'look for playbooks there too; may be repeated', collect, [])
+    .action(async (playbooks: string[], flags: RunFlags) => {
+      const { runCommand } = await import('./commands/run.ts');
+      process.exitCode = await runCommand(playbooks, flags);
+    });
+}
+
+const settleExamples = `Examples:
+  How a run stands, and the seconds until its guard fires:
+      remedy status 20261121-081500-1f2e3d
+  Keep its changes, or take them back now:
+      remedy confirm 20261121-081500-1f2e3d
+      remedy revert 20261121-081500-1f2e3d
+  From a machine that did not begin the run, name the way in:
+      remedy revert 20261121-081500-1f2e3d --host web1 --via root@web1:2222
+  Every run that a host keeps:
+      remedy status --host web1
+`;
+
+function addSettle(program: Command): void {
+  const words = {
+    status: 'how a run stands on its host; without a run: those that wait for a word',
+    confirm: 'keep the changes of a run whose guard is armed',
+    revert: 'take back the changes of a run whose guard is armed, now',
+  };
+  for (const verb of ['status', 'confirm', 'revert'] as const) {
+    const command = program
+      .command(verb)
+      .description(words[verb])
+      .argument(verb === 'status' ? '[run]' : '<run>', 'the id of a run or of one of its stages')
+      .addHelpText('before', settleExamples);
+    addRoutes(command)
+      .optionsGroup('Output:')
+      .option('-o, --output <format>', 'text or json', 'text')
+      .action(async (run: string | undefined, flags: SettleFlags) => {
+        const { settleCommand, statusCommand } = await import('./commands/settle.ts');
+        process.exitCode =
+          run === undefined ? await statusCommand(flags) : await settleCommand(verb, run, flags);
+      });
+  }
+}
+
+const undoExamples = `Examples:
+  See what undoing a run would do:
+      remedy undo 20261121-081500-1f2e3d --dry-run
+  Undo it, by the way in that the run took:
+      remedy undo 20261121-081500-1f2e3d
+`;
+
+function addReceipts(program: Command): void {
+  const undo = program
+    .command('undo')
+    .description('undo a run that was kept: as a run of its own, with the same gates and guard')
+    .argument('<run>', 'the id of the run')
+    .addHelpText('before', undoExamples);
+  addGuardOptions(addRoutes(undo)).action(async (run: string, flags: GuardFlags) => {
+    const { undoCommand } = await import('./commands/undo.ts');
+    process.exitCode = await undoCommand(run, flags);
+  });
+  program
+    .command('runs')
+    .description('list the receipts of this machine, newest first')
+    .option('-o, --output <format>', 'text or json', 'text')
+    .action(async (flags: { output: string }) => {
+      const { runsCommand } = await import('./commands/runs.ts');
+      process.exitCode = await runsCommand(flags);
+    });
+  program
+    .command('show')
+    .description('show the receipt of a run: what it changed, and what became of it')
+    .argument('<run>', 'the id of the run')
+    .option('-o, --output <format>', 'text or json', 'text')
+    .action(async (run: string, flags: { output: string }) => {
+      const { showCommand } = await import('./commands/runs.ts');
+      process.exitCode = await showCommand(run, flags);
+    });
+}
+
+/** The flags of every command that changes a host. */
+function addGuardOptions(command: Command): Command {
+  return command
+    .optionsGroup('Run:')
+    .option('-n, --dry-run', 'look and plan only; leaves nothing on the host', false)
     .option('-y, --yes', 'apply without asking', false)
     .option(
       '--guard-seconds <seconds>',
@@ -82,11 +165,7 @@ function addRun(program: Command): void {
       [],
     )
     .option('--detailed-exitcode', 'exit 2 where a dry run has changes pending', false)
-    .option('-o, --output <format>', 'text, json or ndjson', 'text')
-    .action(async (playbooks: string[], flags: RunFlags) => {
-      const { runCommand } = await import('./commands/run.ts');
-      process.exitCode = await runCommand(playbooks, flags);
-    });
+    .option('-o, --output <format>', 'text, json or ndjson', 'text');
 }
 
 /** The flags that name the host and the ways in: the same for every command that contacts one. */

@@ -24,12 +24,17 @@ export function usageError(what: string, why: string): RunFailure {
   });
 }
 
+const commandNames = [
+  ...['run', 'undo', 'confirm', 'revert', 'status', 'runs', 'show'],
+  ...['list', 'lint', 'docs'],
+];
+
 /** Reports what commander refused; returns the exit status. */
 export function reportUsage(error: CommanderError, argv: readonly string[]): number {
   if (error.exitCode === 0) {
     return 0;
   }
-  const command = argv.find((word) => ['run', 'list', 'lint', 'docs'].includes(word));
+  const command = argv.find((word) => commandNames.includes(word));
   const text = error.message.replace(/^error: /, '');
   const [what = '', ...hints] = text.split('\n');
   return reportFailure(

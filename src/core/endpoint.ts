@@ -10,6 +10,10 @@ export interface Endpoint {
   readonly from: ClientAddress | null;
   /** The client's addresses of the other family, where the endpoint's name has both; all assumed. */
   readonly alsoFrom?: readonly string[];
+  /** What the login shows: a key or a password; null or nothing where nobody knows. */
+  readonly credential?: 'key' | 'password' | null;
+  /** `SHA256:…` of the public keys that the login offers; null or nothing where nobody knows. */
+  readonly keyFingerprints?: readonly string[] | null;
 }
 
 /** Where logins come from. A verdict that rests on an assumed address is never called proven. */

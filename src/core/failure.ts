@@ -42,7 +42,7 @@ export type FailureCode =
   | 'guard-unavailable'
   | 'guard-fired'
   | 'proof-failed'
-  | 'foreign-edit'
+
   // A person is needed (3).
   | 'contact-lost'
   | 'stuck'

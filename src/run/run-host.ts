@@ -135,7 +135,7 @@ class HostRunner {
       this.#gate(work, facts, plan);
       return this.#dryRun(plan);
     }
-    if (changesOf(plan).length === 0 && plan.later.length === 0) {
+    if (changesOf(plan).length === 0 && isWhole(work, plan)) {
       return this.#unchanged(work, plan, facts);
     }
     await this.#prepare(work, plan, facts);
@@ -145,7 +145,7 @@ class HostRunner {
       if (end !== null) {
         return end;
       }
-      if (plan.later.length === 0) {
+      if (isWhole(work, plan)) {
         return this.#done('changed', null);
       }
       work = work.after(plan);
@@ -327,8 +327,8 @@ class HostRunner {
 
   async #decide(work: Work, applied: Applied): Promise<StageEnd> {
     const { emit, prober, signal, proofWanted } = this.#run;
-    const last = applied.plan.later.length === 0;
-    const waits = applied.plan.later.some(({ waitsFor }) => waitsFor === 'proof');
+    const last = isWhole(work, applied.plan);
+    const waits = !work.isLast || applied.plan.later.some(({ waitsFor }) => waitsFor === 'proof');
     emit({ type: 'phase', phase: 'check', detail: 'the host is looked at again' });
     const facts = await this.#observeAgain(work, last, applied);
     if (facts === null) {
@@ -518,6 +518,11 @@ class HostRunner {
       failure,
     };
   }
+}
+
+/** Whether a plan holds all that is left of the work. */
+function isWhole(work: Work, plan: StagePlan): boolean {
+  return work.isLast && plan.later.length === 0;
 }
 
 function lookFailure(signal: AbortSignal, runId: string): Failure {

@@ -19,6 +19,8 @@ export interface Work {
   /** What must hold in the end; earlier stages are judged by their steps alone. */
   readonly checks: readonly Check[];
   readonly requires: Requirement | null;
+  /** False where more stages follow that the plan of this one does not know of. */
+  readonly isLast: boolean;
   /** The port on which a login proves it; null for the endpoint's own. */
   readonly proofPort: number | null;
   /** Everything that must be observed to decide. */
@@ -46,6 +48,7 @@ function stepsWork(queue: readonly QueuedStep[], head: Head): Work {
   return {
     ...head,
     proofPort: loginPort(head.checks),
+    isLast: true,
     requests: (context) => requestsFor(queue, context),
     plan: (facts, context) => compileStagePlan(queue, facts, context),
     again: (plan, facts, context) => {
