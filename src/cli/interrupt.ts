@@ -32,7 +32,8 @@ export function watchInterrupts(): Interrupt {
     const code = statuses[name] ?? 143;
     if (status !== null) {
       say(armed === null ? 'Left at once. Nothing is armed on the host.' : leftWords(armed));
-      process.exit(code);
+      // Nothing written is 130; changes that wait for their guard need a person.
+      process.exit(armed === null ? code : 3);
     }
     status = code;
     say(

@@ -28,18 +28,18 @@ detach() {
         -p RestartSec=1 -p StartLimitIntervalSec=0 -p TimeoutStopSec=30 sh "$R/program" guard >>"$R/start" 2>&1 </dev/null
     else
       systemd-run --quiet --collect "--unit=remedy-$1-$I" -p TimeoutStopSec=30 sh "$R/program" "$1" >>"$R/start" 2>&1 </dev/null
-    fi && { DETACHED=systemd-run; return 0; }
+    fi && { DETACHED='systemd-run'; return 0; }
   fi
   # at starts its jobs outside the login; its own clock is not used.
   if have at && printf 'exec sh %s/program %s\n' "$R" "$1" | at now >>"$R/start" 2>&1; then
-    DETACHED=at
+    DETACHED='at'
     wait_for is_up "$1" 5 && return 0
   fi
   if dies_with_login; then
     echo 'no systemd-run, no at, and logind ends all processes of a login (KillUserProcesses)' >>"$R/start"
     return 1
   fi
-  DETACHED=loop
+  DETACHED='loop'
   if have setsid; then setsid sh "$R/program" "$1" >/dev/null 2>>"$R/start" </dev/null &
   else ( trap '' HUP PIPE; exec sh "$R/program" "$1" >/dev/null 2>>"$R/start" </dev/null ) & fi
 }

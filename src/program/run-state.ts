@@ -9,7 +9,7 @@ export const stateFunctions = String.raw`
 say() { echo; line "$T $*"; }
 
 # uptime_s: seconds since boot. No clock that anybody can set, and none that sleep stops.
-uptime_s() { read -r us_now us_rest </proc/uptime; echo "${'${us_now%%.*}'}"; }
+uptime_s() { read -r us_now _ </proc/uptime; echo "${'${us_now%%.*}'}"; }
 
 boot_id() { cat /proc/sys/kernel/random/boot_id; }
 
@@ -27,7 +27,7 @@ identify() {
 
 # alive FILE: does the process that FILE names still run?
 alive() {
-  al_boot=; { read -r al_boot al_pid al_start al_run <"$1"; } 2>/dev/null
+  al_boot=; { read -r al_boot al_pid al_start _ <"$1"; } 2>/dev/null
   [ -n "$al_boot" ] && [ "$al_boot" = "$(boot_id)" ] && [ -n "$al_start" ] && [ "$(start_time "$al_pid")" = "$al_start" ]
 }
 

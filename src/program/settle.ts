@@ -48,24 +48,24 @@ revert_now() {
 stop_applier() {
   [ -e "$R/applier" ] && ! own applier || return 0
   wait_for is_gone applier 150 && return 0
-  read -r sa_boot sa_pid sa_rest <"$R/applier"
+  read -r _ sa_pid _ <"$R/applier"
   say output "the program that makes the changes hung (process $sa_pid) and was ended"
   if systemd_can_run; then systemctl kill --signal=KILL "remedy-apply-$I" 2>/dev/null; fi
   kill -KILL -- "-$sa_pid" 2>/dev/null || kill -KILL "$sa_pid" 2>/dev/null
   wait_for is_gone applier 10
 }
 
-own() { read -r ow_boot ow_pid ow_rest <"$R/$1" && [ "$ow_pid" = $$ ]; }
+own() { read -r _ ow_pid _ <"$R/$1" && [ "$ow_pid" = $$ ]; }
 
 # finish STATE [FROM]: the last of a run; what is not needed any more goes.
 finish() {
   clear_spares
   [ "$#" -lt 2 ] || to_state "$2" "$1" || return 1
   printf 'outcome: %s\nat: %s\n' "$1" "$(date -u 2>/dev/null)" >>"$R/receipt"
-  # To the journal also where a person or a controller asked for it.
-  say end "$1" >>"$R/journal"
   disarm
   drop_lock
+  # Whoever reads this may begin the next run. To the journal also where a person asked for it.
+  say end "$1" >>"$R/journal"
 }
 
 # confirm: the one-use token comes on standard input, never as an argument.
@@ -86,11 +86,13 @@ keep() {
 revert() {
   if to_state armed reverting; then say revert 'it was asked for'; fi
   if [ "$(state)" = reverting ] && ! alive "$R/reverter" && ! alive "$R/guard"; then detach guard; fi
-  wait_for is_settled x 300
+  wait_for is_settled x 300 && wait_for is_unlocked x 5
   status
 }
 
 is_settled() { settled; }
+
+is_unlocked() { [ "$(cat "$S/lock" 2>/dev/null)" != "$(cat "$R/owner" 2>/dev/null)" ]; }
 
 status() {
   if [ -n "$ASKED" ]; then

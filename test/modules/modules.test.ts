@@ -39,7 +39,9 @@ function doing(change: Change): string {
     case 'host-key':
       return `host-key ${change.action.path} ${change.action.keyType} ${change.action.aside ?? '-'}`;
     case 'nft-delete':
-      return 'nft-delete';
+    case 'sshd-reload':
+    case 'socket-restart':
+      return change.action.type;
   }
 }
 

@@ -33,11 +33,17 @@ const actions: readonly Action[] = [
   },
   { type: 'nft-delete', family: 'inet', table: 'filter', chain: 'input', comment: 'remedy x' },
   { type: 'host-key', path: '/etc/ssh/ssh_host_rsa_key', keyType: 'rsa', aside: 'remedy-x' },
+  { type: 'write', path: '/etc/gone', beforeSha256: '1'.repeat(64), content: null },
+  { type: 'sshd-reload', unit: 'ssh.service', ports: [22, 2222] },
+  { type: 'socket-restart', socket: 'ssh.socket', service: 'ssh.service', ports: [22] },
 ];
 
 const program = compileStage({
   runId: 'test-run',
   token,
+  confirmSha256: '0'.repeat(64),
+  guardSeconds: 120,
+  about: ["it's a test"],
   changes: actions.map((action) =>
     changeOf(
       action,

@@ -15,6 +15,14 @@ const diff = `--- ufw rules (now)
 +allow 22/tcp from anywhere
 `;
 
+const guard = {
+  runId: 'RUN',
+  by: 'systemd-run',
+  boot: 'unit',
+  seconds: 120,
+  state: 'confirmed',
+} as const;
+
 describe('runDocument', () => {
   it('has every field of the contract', () => {
     const host = hostResult({
@@ -22,6 +30,7 @@ describe('runDocument', () => {
       stages: [
         {
           steps: [changeStep, noneStep],
+          guard,
           checks: [
             { name: 'open-port/ufw holds', state: 'ok', detail: 'ufw already lets it through' },
           ],
@@ -71,7 +80,7 @@ describe('runDocument', () => {
                   changes: [],
                 },
               ],
-              guard: null,
+              guard,
               checks: [
                 { name: 'open-port/ufw holds', state: 'ok', detail: 'ufw already lets it through' },
               ],
@@ -126,15 +135,18 @@ describe('planText', () => {
   it('shows each step with its reason, then each change with its diff', () => {
     expect(
       planText(
-        [changeStep, noneStep],
-        [{ id: 'unit', playbook: 'start-sshd', after: 'ufw' }],
+        {
+          steps: [changeStep, noneStep],
+          later: [{ id: 'unit', playbook: 'start-sshd', after: 'ufw', waitsFor: 'proof' }],
+          foreseen: [],
+        },
         plain,
       ),
     ).toBe(`  open-port/ufw       change     ufw stops it
   open-port/nftables  unchanged  no nftables chain stops it
-  start-sshd/unit     later      decided after step ufw
+  start-sshd/unit     later      after a fresh login has proven step ufw
 
-1. ufw: allow 22/tcp from anywhere (touches access)
+1. ufw: allow 22/tcp from anywhere (touches access) (not undone: test)
    --- ufw rules (now)
    +++ ufw rules (planned)
    @@ -1,1 +1,2 @@
@@ -143,13 +155,16 @@ describe('planText', () => {
   });
 
   it('lets no host value draw on the screen', () => {
-    expect(planText([{ ...noneStep, reason: 'x\u001b[31m\ny\u202e' }], [], plain)).toBe(
-      '  open-port/nftables  unchanged  x y',
-    );
+    expect(
+      planText(
+        { steps: [{ ...noneStep, reason: 'x\u001b[31m\ny\u202e' }], later: [], foreseen: [] },
+        plain,
+      ),
+    ).toBe('  open-port/nftables  unchanged  x y');
   });
 
   it('colours where that is wanted', () => {
-    expect(planText([changeStep], [], createPaint(true))).toContain(
+    expect(planText({ steps: [changeStep], later: [], foreseen: [] }, createPaint(true))).toContain(
       '\u001b[32m+allow 22/tcp from anywhere\u001b[39m',
     );
   });
