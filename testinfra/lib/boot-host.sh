@@ -23,13 +23,24 @@ place() {
   chmod "$mode" "$path"
 }
 
-mount_overlay() {
+mount_disk() {
   # The base is kept from removal for as long as this shell runs.
   exec 8>"$(recall "$info" base).lock"
   flock -s 8
   # Small on purpose: a full disk must be quick to make and cheap in memory.
   mount -t tmpfs -o size=256m,mode=755 remedy-lab "$dir/mount"
+}
+
+# nspawn takes the folder that it shares with a host away again, but only from a file system in memory;
+# where /run is on a disk, hosts that start and end beside each other would then fail now and then.
+own_nspawn_folder() {
+  mkdir -p /run/systemd/nspawn
+  mount -t tmpfs -o mode=755 remedy-lab /run/systemd/nspawn
+}
+
+mount_overlay() {
   mkdir "$dir/mount"/{upper,work,root}
+  if [[ -d $dir/mark ]]; then cp -a "$dir/mark/." "$dir/mount/upper/"; fi
   mount -t overlay -o "lowerdir=$(recall "$info" base),upperdir=$dir/mount/upper,workdir=$dir/mount/work" overlay "$root"
 }
 
@@ -74,6 +85,14 @@ place_sudo() {
     place 440 root "$root/etc/sudoers.d/admin"
 }
 
+# What a fresh host is given beside its base root.
+furnish() {
+  place_identity
+  place_ports
+  place_accounts
+  place_sudo
+}
+
 enter_cgroup() {
   mkdir -p "$cgroup"
   echo $$ >"$cgroup/cgroup.procs"
@@ -87,16 +106,37 @@ boot() {
     --machine="$(recall "$info" machine)" --hostname="$name" 8>&-
 }
 
+# The network namespace outlives the host, and the kernel's rules with it; a real reboot loses them.
+lose_kernel_state() {
+  nsenter --net="$LAB/net/$name" -- chroot "$root" /bin/sh <<'SH' >/dev/null 2>&1 || true
+nft flush ruleset
+for t in iptables-legacy ip6tables-legacy; do $t -P INPUT ACCEPT; $t -F; $t -X; done
+ipset destroy
+# What an ended process leaves of its connections.
+ss -K
+SH
+  find "$cgroup" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null || true
+}
+
+# The disk as it was when it was marked, or as it was new.
+rewind() {
+  umount "$root"
+  rm -rf "$dir/mount"/{upper,work,root}
+  mount_overlay
+  if [[ ! -d $dir/mark ]]; then furnish; fi
+}
+
+own_nspawn_folder
+mount_disk
 mount_overlay
-place_identity
-place_ports
-place_accounts
-place_sudo
+furnish
 enter_cgroup
-# 133 is a reboot from inside; the overlay stays, as a disk would.
-status=133
-while ((status == 133)); do
+# 133 is a reboot from inside; "again" is left by who cut the power. The overlay stays, as a disk would.
+while :; do
   status=0
   boot || status=$?
+  ((status == 133)) || [[ -e $dir/again ]] || exit "$status"
+  lose_kernel_state
+  if [[ -e $dir/rewind ]]; then rewind; fi
+  rm -f "$dir/again" "$dir/rewind"
 done
-exit "$status"
