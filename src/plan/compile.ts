@@ -85,6 +85,11 @@ export function compileStagePlan(
   );
   const { steps, facts, hiddenBy } = now;
   const behind = queue.slice(steps.length);
+  const whole = hiddenBy === null ? decide(behind, now, context) : now;
+  if (whole.steps.length === queue.length && changesNothing(whole)) {
+    // Where nothing is to be made there is nothing to prove.
+    return { steps: whole.steps, facts: whole.facts, later: [], foreseen: [] };
+  }
   const lastId = steps.at(-1)?.id ?? '';
   return {
     steps,
@@ -94,7 +99,7 @@ export function compileStagePlan(
         ? { ...one, after: lastId, waitsFor: 'proof' }
         : { ...one, after: hiddenBy ?? '', waitsFor: 'facts' },
     ),
-    foreseen: hiddenBy === null ? decide(behind, now, context).steps.slice(steps.length) : [],
+    foreseen: whole.steps.slice(steps.length),
   };
 }
 
@@ -106,6 +111,10 @@ interface Decided {
   readonly unforeseen: ReadonlyMap<string, string>;
   /** The step whose change hides what the next one needs; null where all could be decided. */
   readonly hiddenBy: string | null;
+}
+
+function changesNothing({ steps }: Decided): boolean {
+  return steps.every(({ changes }) => changes.length === 0);
 }
 
 /** Decides about steps behind those that were decided already, as far as facts can be foreseen. */

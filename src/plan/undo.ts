@@ -37,7 +37,10 @@ export function planUndo(stage: StageReceipt, facts: FactSet, undoId: string): S
   if (edits.length > 0) {
     return onlyStep(stage, facts, { action: 'blocked', reason: edits.join('\n'), changes: [] });
   }
-  const changes = parts.flatMap((part) => (part.type === 'changes' ? part.changes : []));
+  // Files first, so that daemons read the files that are back; rules last, as in a revert.
+  const changes = parts
+    .flatMap((part) => (part.type === 'changes' ? part.changes : []))
+    .toSorted((left, right) => undoRank(left) - undoRank(right));
   const [known, unforeseen] = foresee(stage, facts);
   const last = changes.at(-1);
   const whole =
@@ -55,6 +58,10 @@ export function planUndo(stage: StageReceipt, facts: FactSet, undoId: string): S
       ? facts
       : facts.with(known).without(unforeseen, 'not known before it is undone');
   return onlyStep(stage, after, step);
+}
+
+function undoRank({ kind }: Change): number {
+  return kind === 'unit' ? 1 : kind === 'rule' || kind === 'ban' || kind === 'label' ? 2 : 0;
 }
 
 type Part =

@@ -54,7 +54,20 @@ const count: Module = {
 const last: Module = { ...count, name: 'last', runsLast: true };
 
 function step(id: string, module: Module, args: object): BoundStep {
-  return { id, playbook: 'p', summary: null, when: null, module, args, location };
+  return {
+    id,
+    playbook: 'p',
+    summary: null,
+    when: null,
+    afterProof: false,
+    module,
+    args,
+    location,
+  };
+}
+
+function proven(id: string, module: Module, args: object): BoundStep {
+  return { ...step(id, module, args), afterProof: true };
 }
 
 function playbook(name: string, steps: readonly BoundStep[]): BoundPlaybook {
@@ -65,6 +78,7 @@ function playbook(name: string, steps: readonly BoundStep[]): BoundPlaybook {
     digest: '',
     values: new Map(),
     endpoint,
+    requires: null,
     steps,
     checks: [],
   };
@@ -89,6 +103,21 @@ describe('queueSteps', () => {
       'a/1',
       'b/4',
     ]);
+  });
+
+  it('puts what waits for a proof behind all that does not, and never before another', () => {
+    const queue = queueSteps([
+      playbook('a', [
+        step('1', last, {}),
+        proven('2', last, {}),
+        step('3', count, {}),
+        proven('4', count, {}),
+      ]),
+      playbook('b', [step('5', count, {}), step('6', last, {}), proven('7', count, {})]),
+    ]);
+    expect(
+      queue.map(({ playbook: { name }, step: { id }, proofs }) => `${name}/${id} ${proofs}`),
+    ).toEqual(['b/5 0', 'a/1 0', 'b/6 0', 'a/3 1', 'b/7 1', 'a/2 1', 'a/4 2']);
   });
 });
 
@@ -146,6 +175,92 @@ describe('compileStagePlan', () => {
       'a/1 blocked: the host did not say',
       'a/2 skipped: not decided: step 1 is blocked',
       'b/3 blocked: the host did not say',
+    ]);
+  });
+
+  it('ends the stage before a step that waits for a proof, and foresees what comes then', () => {
+    const { steps, later, foreseen } = plan([
+      playbook('a', [
+        step('1', count, { to: 1 }),
+        proven('2', count, { to: 2 }),
+        step('3', count, { to: 2 }),
+      ]),
+      playbook('b', [step('4', count, { to: 1 })]),
+    ]);
+    expect(steps.map(({ id, action }) => `${id} ${action}`)).toEqual(['1 change', '4 none']);
+    expect(later.map(({ step: { id }, after, waitsFor }) => `${id} ${after} ${waitsFor}`)).toEqual([
+      '2 4 proof',
+      '3 4 proof',
+    ]);
+    expect(foreseen.map(({ id, action, reason }) => `${id} ${action}: ${reason}`)).toEqual([
+      '2 change: it is 1',
+      '3 none: it is 2',
+    ]);
+  });
+
+  it('has one stage where nothing is to be made, so that nothing is to be proven', () => {
+    const { steps, later, foreseen } = plan(
+      [playbook('a', [step('1', count, { to: 1 }), proven('2', count, { to: 2 })])],
+      new FactSet(new Map([[counter.key, known(2)]])),
+    );
+    expect(steps.map(({ id, action }) => `${id} ${action}`)).toEqual(['1 none', '2 none']);
+    expect({ later, foreseen }).toEqual({ later: [], foreseen: [] });
+  });
+
+  it('still waits for a proof where only the later stage has something to do', () => {
+    const { steps, later, foreseen } = plan(
+      [playbook('a', [step('1', count, { to: 1 }), proven('2', count, { to: 2 })])],
+      new FactSet(new Map([[counter.key, known(1)]])),
+    );
+    expect(steps.map(({ id, action }) => `${id} ${action}`)).toEqual(['1 none']);
+    expect(later.map(({ waitsFor }) => waitsFor)).toEqual(['proof']);
+    expect(foreseen.map(({ id, action }) => `${id} ${action}`)).toEqual(['2 change']);
+  });
+
+  it('decides the later stage when its turn has come, up to the next proof', () => {
+    const first = plan([
+      playbook('a', [
+        step('1', count, { to: 1 }),
+        proven('2', count, { to: 2 }),
+        proven('3', count, { to: 3 }),
+      ]),
+    ]);
+    const second = compileStagePlan(first.later, first.facts, context);
+    expect(second.steps.map(({ id, reason }) => `${id}: ${reason}`)).toEqual(['2: it is 1']);
+    expect(second.later.map(({ step: { id }, waitsFor }) => `${id} ${waitsFor}`)).toEqual([
+      '3 proof',
+    ]);
+    expect(second.foreseen.map(({ id, reason }) => `${id}: ${reason}`)).toEqual(['3: it is 2']);
+  });
+
+  it('foresees nothing that depends on what nobody can foresee', () => {
+    const blind = plan([
+      playbook('a', [step('1', count, { to: 1, blind: true }), proven('2', count, { to: 2 })]),
+    ]);
+    expect(blind.steps.map(({ id }) => id)).toEqual(['1']);
+    expect(blind.later.map(({ waitsFor }) => waitsFor)).toEqual(['proof']);
+    expect(blind.foreseen).toEqual([]);
+    const both = plan([
+      playbook('a', [
+        step('1', count, { to: 1, blind: true }),
+        step('2', count, { to: 2 }),
+        proven('3', count, { to: 3 }),
+      ]),
+    ]);
+    expect(both.later.map(({ step: { id }, waitsFor }) => `${id} ${waitsFor}`)).toEqual([
+      '2 facts',
+      '3 proof',
+    ]);
+    expect(both.foreseen).toEqual([]);
+  });
+
+  it('foresees nothing of a playbook with a blocked step', () => {
+    const { steps } = plan(
+      [playbook('a', [step('1', count, { to: 1 }), proven('2', count, { to: 2 })])],
+      new FactSet(new Map([[counter.key, unknown('the host did not say')]])),
+    );
+    expect(steps.slice(1).map(({ action, reason }) => `${action}: ${reason}`)).toEqual([
+      'skipped: not decided: step 1 is blocked',
     ]);
   });
 });

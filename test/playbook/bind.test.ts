@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { printDiagnostics } from '../../src/core/diagnostic-text.ts';
-import { bindPlaybook, checkUniqueNames } from '../../src/playbook/bind.ts';
-import type { Value } from '../../src/playbook/playbook.ts';
+import {
+  bindPlaybook,
+  checkLoginPorts,
+  checkUniqueNames,
+  loginPort,
+} from '../../src/playbook/bind.ts';
+import type { BoundPlaybook, Value } from '../../src/playbook/playbook.ts';
 import { edited, endpoint, errors, openPort, playbook } from './registry.ts';
 
 const values = new Map<string, Value>([
@@ -85,5 +90,67 @@ describe('checkUniqueNames', () => {
   Two playbooks have the name «open-port»: «a.yaml» and «b.yaml». Rename one of them.`,
     );
     expect(checkUniqueNames([playbook()])).toEqual([]);
+  });
+});
+
+function withChecks(checks: string, file = 'open-port.yaml'): BoundPlaybook {
+  const text = edited('checks:\n', `checks:\n${checks}`);
+  const bound = bindPlaybook(playbook(text, file), values, endpoint);
+  if (!bound.ok) {
+    throw new Error(printDiagnostics(bound.error));
+  }
+  return bound.value;
+}
+
+describe('the port to log in on', () => {
+  it('is that of the check, or nobody says', () => {
+    const bound = withChecks('  - login: { port: "{{ vars.port }}" }\n');
+    expect(bound.checks[0]).toMatchObject({ kind: 'login', port: 22, location: { line: 13 } });
+    expect(loginPort(bound.checks)).toBe(22);
+    expect(loginPort(withChecks('  - login: {}\n').checks)).toBeNull();
+    expect(loginPort(withChecks('').checks)).toBeNull();
+  });
+
+  it('must be a port', () => {
+    const text = edited('checks:\n', 'checks:\n  - login: { port: "{{ vars.from }}" }\n');
+    expect(errors(bindPlaybook(playbook(text), values, endpoint))).toBe(
+      `error[invalid-value]: Invalid value
+  open-port.yaml:13:20  - login: { port: "{{ vars.from }}" }
+                                         ~~~~~~~~~~~~~~~~~
+  "any" is not a port: a port is a whole number from 1 to 65535.`,
+    );
+  });
+
+  it('must be one in a playbook', () => {
+    const text = edited('checks:\n', 'checks:\n  - login: {}\n  - login: { port: 22 }\n');
+    expect(errors(bindPlaybook(playbook(text), values, endpoint))).toBe(
+      `error[login-ports]: Two ports to log in on
+  open-port.yaml:14:5  - login: { port: 22 }
+                         ~~~~~
+  A run is proven by one login, and open-port.yaml:13 wants it on port 2222, not on 22. Run these playbooks one after the other.`,
+    );
+  });
+
+  it('must be one in a run', () => {
+    const one = withChecks('  - login: { port: 22 }\n', 'a.yaml');
+    const other = withChecks('  - login: { port: 2022 }\n', 'b.yaml');
+    const plain = withChecks('  - login: { port: 2222 }\n  - login: {}\n', 'c.yaml');
+    expect(printDiagnostics(checkLoginPorts([one, other, plain]))).toContain('a.yaml:13 wants it');
+    expect(checkLoginPorts([one, other, plain])).toHaveLength(3);
+    expect(checkLoginPorts([plain, withChecks('', 'd.yaml')])).toEqual([]);
+  });
+});
+
+describe('bindPlaybook with stages', () => {
+  it('carries what waits for a proof, and what is required', () => {
+    const text = edited(
+      'checks:',
+      '  - { id: close, after: proof, uses: service, with: { unit: ssh } }\nchecks:',
+    ).replace('vars:', 'requires: key-login\nvars:');
+    const bound = bindPlaybook(playbook(text), values, endpoint);
+    expect(bound.ok && bound.value).toMatchObject({
+      requires: 'key-login',
+      steps: [{ afterProof: false }, { afterProof: true }],
+    });
   });
 });

@@ -25,11 +25,61 @@ describe('parsePlaybook', () => {
     const checks =
       'checks:\n  - login: {}\n  - banner: {}\n  - command: [test, -S, "{{ vars.port }}"]\n';
     expect(playbook(edited('checks:\n', checks)).checks).toEqual([
-      { kind: 'login' },
+      { kind: 'login', port: null },
       { kind: 'banner' },
       { kind: 'command', argv: ['test', '-S', '{{ vars.port }}'] },
       { kind: 'listener', port: '{{ vars.port }}' },
     ]);
+  });
+
+  it.each([
+    ['2222', 2222],
+    ['"{{ vars.port }}"', '{{ vars.port }}'],
+  ])('reads a login on the port %s', (text, port) => {
+    const read = playbook(edited('checks:\n', `checks:\n  - login: { port: ${text} }\n`));
+    expect(read.checks[0]).toEqual({ kind: 'login', port });
+  });
+
+  it('reads what must be proven, and what is required', () => {
+    const read = playbook(
+      edited(
+        'checks:',
+        '  - { id: close, after: proof, uses: service, with: { unit: ssh } }\nchecks:',
+      ).replace('vars:', 'requires: key-login\nvars:'),
+    );
+    expect(read.requires).toBe('key-login');
+    expect(read.steps.map(({ id, afterProof }) => `${id} ${afterProof}`)).toEqual([
+      'ufw false',
+      'close true',
+    ]);
+    expect(playbook().requires).toBeNull();
+  });
+
+  it('points at what a step cannot come after', () => {
+    expect(errors(parse(edited('when: facts', 'after: prof\n    when: facts')))).toBe(
+      `error[invalid-value]: Invalid value
+  open-port.yaml:9:12  after: prof
+                              ~~~~
+  «steps.0.after» must be «proof», and is the text «prof». Did you mean «proof»?`,
+    );
+  });
+
+  it('points at a first step that waits for a proof of nothing', () => {
+    expect(errors(parse(edited('when: facts', 'after: proof\n    when: facts')))).toBe(
+      `error[invalid-value]: Nothing to prove
+  open-port.yaml:9:12  after: proof
+                              ~~~~~
+  The first step cannot come after a proof: no step before it changes anything that a login could prove.`,
+    );
+  });
+
+  it('points at a requirement that there is not', () => {
+    expect(errors(parse(edited('vars:', 'requires: key-logn\nvars:')))).toBe(
+      `error[invalid-value]: Invalid value
+  open-port.yaml:4:11  requires: key-logn
+                                 ~~~~~~~~
+  «requires» must be «key-login», and is the text «key-logn». Did you mean «key-login»?`,
+    );
   });
 
   it('names an unknown module', () => {
@@ -49,7 +99,7 @@ describe('parsePlaybook', () => {
       `error[unknown-key]: Unknown key
   open-port.yaml:9:5  wen: facts.ufw.active
                       ~~~
-  There is no key «wen» in «steps.0» of a playbook. Did you mean «when»? Allowed are «id», «summary», «when», «uses» and «with».`,
+  There is no key «wen» in «steps.0» of a playbook. Did you mean «when»? Allowed are «id», «summary», «when», «after», «uses» and «with».`,
     );
   });
 
@@ -125,6 +175,22 @@ describe('parsePlaybook', () => {
     ['a missing argument', edited('port: "{{ vars.port }}", proto', 'proto'), 'missing-key'],
     ['two checks in one', edited('  - listener:', '  - login: {}\n    listener:'), 'invalid-value'],
     ['a check of nothing', edited('checks:\n', 'checks:\n  - {}\n'), 'invalid-value'],
+    [
+      'a login on no port',
+      edited('checks:\n', 'checks:\n  - login: { port: 0 }\n'),
+      'invalid-value',
+    ],
+    [
+      'a login on a port without a template',
+      edited('checks:\n', 'checks:\n  - login: { port: ssh }\n'),
+      'invalid-value',
+    ],
+    ['a login by name', edited('checks:\n', 'checks:\n  - login: { prt: 22 }\n'), 'unknown-key'],
+    [
+      'a template in what is required',
+      edited('vars:', 'requires: "{{ vars.port }}"\nvars:'),
+      'invalid-value',
+    ],
     ['a listener without a port', edited('"{{ vars.port }}" }\n', '70000 }\n'), 'invalid-value'],
     [
       'a template in a condition',
