@@ -4,7 +4,7 @@ import type { Endpoint } from '../core/endpoint.ts';
 import { notContacted, RunFailure, type Failure } from '../core/failure.ts';
 import { fail, ok, type Result } from '../core/result.ts';
 import { suggest } from '../core/suggest.ts';
-import { bindPlaybook, checkUniqueNames } from '../playbook/bind.ts';
+import { bindPlaybook, checkLoginPorts, checkUniqueNames } from '../playbook/bind.ts';
 import { readHeadline } from '../playbook/headline.ts';
 import { parsePlaybook } from '../playbook/parse.ts';
 import type { BoundPlaybook, Playbook } from '../playbook/playbook.ts';
@@ -51,7 +51,11 @@ function bindAll(
     const values = bindVariables(playbook, shared[index] ?? {}, endpoint);
     return values.ok ? bindPlaybook(playbook, values.value, endpoint) : values;
   });
-  const problems = bound.flatMap((one) => (one.ok ? [] : one.error));
+  const good = bound.flatMap((one) => (one.ok ? [one.value] : []));
+  const problems = [
+    ...bound.flatMap((one) => (one.ok ? [] : one.error)),
+    ...(good.length === bound.length ? checkLoginPorts(good) : []),
+  ];
   return problems.length > 0
     ? fail(problems)
     : ok(bound.flatMap((one) => (one.ok ? [one.value] : [])));

@@ -20,6 +20,7 @@ import {
   type SshTarget,
   type TargetOptions,
 } from '../route/target.ts';
+import type { Operator } from '../walk/access.ts';
 import { loginProber, type Prober } from '../run/prove.ts';
 import type { ProofLevel } from '../run/result.ts';
 import { askSecret, takeSecret } from './prompt.ts';
@@ -47,6 +48,7 @@ export interface Ways {
   readonly routes: readonly Route[];
   readonly clientAddress: (route: Route, session: Session) => ClientAddress | null;
   readonly isEndpoint: (route: Route) => boolean;
+  readonly operator: (route: Route, session: Session) => Operator | null;
   readonly prober: Prober | null;
   readonly proofWanted: ProofLevel;
   readonly forgetHostKeys: string;
@@ -131,6 +133,11 @@ export async function resolveRoutes(
         ? (session.connection?.client ?? null)
         : null,
     isEndpoint: (route) => route === own,
+    operator: (route, session) => {
+      const to = route === own ? target : vias.find((via) => via.route === route)?.target;
+      const from = session.connection?.client ?? null;
+      return to === undefined ? null : { user: to.user, port: to.port, from };
+    },
     prober: loginProber(target),
     proofWanted: flags.host === undefined ? 'banner' : 'login',
     forgetHostKeys: forgetCommand(target, flags.knownHosts ?? null),

@@ -35,6 +35,8 @@ copy_with_all() {
 
 # snapshot_file NUMBER FILE BEFORE: keeps the whole file, so that an undo needs nothing else.
 snapshot_file() {
+  # A change before this one makes the folder.
+  if [ "$3" = absent ] && [ ! -e "${'${2%/*}'}" ]; then return 0; fi
   sn=$(real_file "$2") || return 1
   [ "$(sum_of "$sn")" = "$3" ] || { drift "$sn"; return 3; }
   [ "$3" != absent ] || return 0

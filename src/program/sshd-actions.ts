@@ -132,7 +132,7 @@ sockets_on() {
 # holds_port PID PORT
 holds_port() {
   for hp in $(sockets_on "$2"); do
-    ls -l "/proc/$1/fd" 2>/dev/null | grep -qF "socket:[$hp]" && return 0
+    stat -c %N "/proc/$1/fd"/* 2>/dev/null | grep -qF "socket:[$hp]" && return 0
   done
   return 1
 }
@@ -164,11 +164,40 @@ sshd_reload() {
   : >"$R/sshd-ran"
   sr_bin=$(sshd_path) || { echo 'sshd is not installed' >&2; return 1; }
   sr_out=$(limit 20 "$sr_bin" -t 2>&1) || { printf 'sshd -t refuses the configuration: %s\n' "$sr_out" >&2; return 1; }
+  sr_socket=$(socket_of "$sr_unit")
+  if [ -n "$sr_socket" ]; then stop_for_socket "$sr_socket" "$sr_unit" "$@"; return; fi
   sr_foreign=$(foreign_ports "$sr_pid" "$@")
   if [ -n "$sr_foreign" ]; then echo "another program has port $sr_foreign" >&2; return 1; fi
   sr_image=$(image_of "$sr_pid")
   sshd_hang_up "$sr_unit" || { last_words "$sr_unit"; return 1; }
   sshd_settled "$sr_unit" "$sr_pid" "$sr_image" "$@"
+}
+
+# socket_of UNIT: the socket unit that listens for it.
+socket_of() {
+  under_systemd || return 0
+  for so_unit in $(systemctl show -p TriggeredBy "$1" | sed -n 's/^TriggeredBy=//p'); do
+    case $so_unit in *.socket) if systemctl is-active --quiet "$so_unit"; then echo "$so_unit"; return; fi ;; esac
+  done
+}
+
+# ends_sessions SERVICE: whether a stop of it would end open sessions too.
+ends_sessions() {
+  es=$(systemctl show -p KillMode "$1" | sed -n 's/^KillMode=//p')
+  case $es in
+    control-group | mixed) echo "a stop of $1 would end every session (KillMode=$es)" >&2; return 0 ;;
+  esac
+  return 1
+}
+
+# stop_for_socket SOCKET SERVICE PORT...: a daemon whose port systemd holds cannot bind it again and dies
+# of a reload. It is stopped; the next connection starts one that reads the files. Sessions live on.
+stop_for_socket() {
+  ssk=$1; ssk_service=$2; shift 2
+  if ends_sessions "$ssk_service"; then return 1; fi
+  limit 60 systemctl stop "$ssk_service" 2>/dev/null || { last_words "$ssk_service"; return 1; }
+  [ -n "$(missing_ports 1 "$@")" ] || return 0
+  echo "$ssk does not listen on port $(missing_ports 1 "$@")" >&2; return 1
 }
 
 # sshd_hang_up UNIT: by the service manager, never by a signal of ours.
@@ -228,13 +257,7 @@ socket_restart() {
   under_systemd || { echo "$sk is a unit of systemd, which does not run here" >&2; return 1; }
   limit 60 systemctl daemon-reload || return 1
   if is_booting; then return 0; fi
-  sk_kill=$(systemctl show -p KillMode "$sk_service" | sed -n 's/^KillMode=//p')
-  case $sk_kill in
-    control-group | mixed)
-      if [ -n "$(sshd_pid "$sk_service")" ]; then
-        echo "a stop of $sk_service would end every session (KillMode=$sk_kill)" >&2; return 1
-      fi ;;
-  esac
+  if [ -n "$(sshd_pid "$sk_service")" ] && ends_sessions "$sk_service"; then return 1; fi
   sk_foreign=
   for sk_port in "$@"; do
     if [ -n "$(sockets_on "$sk_port")" ] && ! holds_port 1 "$sk_port" && ! holds_port "$(sshd_pid "$sk_service")" "$sk_port"; then
@@ -243,7 +266,7 @@ socket_restart() {
   done
   if [ -n "$sk_foreign" ]; then echo "another program has port$sk_foreign" >&2; return 1; fi
   systemctl reset-failed "$sk" "$sk_service" 2>/dev/null
-  limit 60 systemctl stop "$sk_service" || return 1
+  limit 60 systemctl stop "$sk_service" 2>/dev/null || return 1
   limit 60 systemctl restart "$sk" || { last_words "$sk"; return 1; }
   sk_end=$(($(uptime_seconds) + 10))
   while [ -n "$(missing_ports 1 "$@")" ]; do

@@ -65,6 +65,15 @@ export function proofFailure(
   };
 }
 
+/** A login is asked for, and nobody can look from outside. */
+export const unprovenFailure: Failure = {
+  code: 'proof-failed',
+  what: 'A login is asked for, and nobody can make one from here.',
+  why: 'the endpoint is not named, so there is nothing to log in to',
+  access: takenBack,
+  todo: 'Name the endpoint with --host, then run the same command again.',
+};
+
 /** A playbook asks for a login by key, which does not work. */
 export function requirementFailure(proof: LoginProof | null): Failure {
   const seen =

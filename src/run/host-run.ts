@@ -4,6 +4,7 @@ import type { Failure } from '../core/failure.ts';
 import type { Result } from '../core/result.ts';
 import type { PlannedStep } from '../plan/plan.ts';
 import type { Route, Session } from '../route/route.ts';
+import type { Operator } from '../walk/access.ts';
 import type { Prober } from './prove.ts';
 import type { ReceiptKeeper } from './receipt.ts';
 import type { ProofLevel } from './result.ts';
@@ -17,6 +18,8 @@ export interface HostRun {
   readonly routes: readonly Route[];
   /** The client's address that the session shows, where the route takes the endpoint's own path. */
   readonly clientAddress: (route: Route, session: Session) => ClientAddress | null;
+  /** Who is at work, where the way in is a login by ssh to the host itself. */
+  readonly operator: (route: Route, session: Session) => Operator | null;
   /** True where the route is a login to the endpoint itself: then it works already. */
   readonly isEndpoint: (route: Route) => boolean;
   /** What is to be done, once the endpoint is known in full. */

@@ -7,7 +7,7 @@ import { hostKeysRequest } from '../modules/host-keys.ts';
 import type { PlanContext } from '../modules/module.ts';
 import type { Check } from '../playbook/playbook.ts';
 import type { Session } from '../route/route.ts';
-import { walkRequests } from '../walk/walk.ts';
+import { accessRequests, type Operator } from '../walk/access.ts';
 import { commandRequests } from './check.ts';
 import { observe } from './observe.ts';
 import type { Work } from './work.ts';
@@ -16,6 +16,7 @@ import type { Work } from './work.ts';
 export interface ObserveOptions {
   readonly emit: Emit;
   readonly signal: AbortSignal;
+  readonly operator: Operator | null;
   /** Over a way in that is verified, the host itself says which keys are its own. */
   readonly hostKeys: boolean;
   /** The checks whose commands are to be run. */
@@ -27,11 +28,11 @@ export async function observeHost(
   session: Session,
   work: Work,
   context: PlanContext,
-  { emit, signal, hostKeys, checks }: ObserveOptions,
+  { emit, signal, operator, hostKeys, checks }: ObserveOptions,
 ): Promise<Result<FactSet, Failure>> {
   const requests = [
     ...work.requests(context),
-    ...walkRequests(context.endpoint),
+    ...accessRequests(context.endpoint, operator),
     ...(hostKeys ? [hostKeysRequest] : []),
     ...commandRequests(checks),
   ];

@@ -8,6 +8,7 @@ import type { StagePlan } from '../plan/compile.ts';
 import type { LoginProof } from '../probe/login.ts';
 import { renderTemplateFile } from '../store/templates.ts';
 import type { Link } from '../walk/link.ts';
+import type { Operator } from '../walk/access.ts';
 import { walk } from '../walk/walk.ts';
 import { applyStage, type ApplyResult } from './apply.ts';
 import { checkStage } from './check.ts';
@@ -17,10 +18,12 @@ import {
   checkFailure,
   declinedFailure,
   lostAfterChanges,
+  proofFailure,
   requirementFailure,
   shutFailure,
   stoppedFailure,
   unconfirmedFailure,
+  unprovenFailure,
 } from './failure.ts';
 import { gateAccess } from './gate.ts';
 import type { HostRun } from './host-run.ts';
@@ -98,6 +101,8 @@ class HostRunner {
   #before: ProofLevel | null = null;
   #proof: LoginProof | null = null;
   #facts: FactSet | null = null;
+  /** The port that the last proof was made on; null for the endpoint's own. */
+  #port: number | null = null;
 
   constructor(run: HostRun, connection: Connection) {
     this.#run = run;
@@ -158,12 +163,17 @@ class HostRunner {
     return { endpoint: this.#endpoint, runId: this.#run.runId, render: renderTemplateFile };
   }
 
+  get #operator(): Operator | null {
+    return this.#run.operator(this.#connection.route, this.#connection.session);
+  }
+
   async #observe(work: Work, withChecks: boolean): Promise<FactSet> {
     const { emit, signal, dryRun } = this.#run;
     const facts = unwrap(
       await observeHost(this.#connection.session, work, this.#context, {
         emit,
         signal,
+        operator: this.#operator,
         hostKeys: !dryRun,
         checks: withChecks ? work.checks : [],
       }),
@@ -176,7 +186,8 @@ class HostRunner {
     const { emit } = this.#run;
     const plan = work.plan(facts, this.#context);
     const count = changesOf(plan).length;
-    const stop = plan.steps.find(({ action }) => action === 'blocked');
+    // What will not be possible later is not begun either.
+    const stop = [...plan.steps, ...plan.foreseen].find(({ action }) => action === 'blocked');
     emit({
       type: 'phase-done',
       phase: 'plan',
@@ -254,7 +265,7 @@ class HostRunner {
       plan,
       endpoint: this.#endpoint,
       proofPort: work.proofPort,
-      session: this.#connection.session,
+      operator: this.#operator,
       acceptLoss: this.#run.acceptLoss,
     });
     this.#notices.push(...verdict.notices.filter((notice) => !this.#notices.includes(notice)));
@@ -270,7 +281,7 @@ class HostRunner {
     const changes = changesOf(plan);
     if (changes.length === 0) {
       this.#push(plan, null, []);
-      return null;
+      return waitsForProof(work, plan) ? this.#proveFirst(work, facts) : null;
     }
     const { emit, runId, guardSeconds, receipts, signal } = this.#run;
     const count = this.#stages.filter(({ guard }) => guard !== null).length;
@@ -296,6 +307,17 @@ class HostRunner {
     const guard: StageGuard = { runId: stageId, ...applied.guard, state: 'armed' };
     const deadlineMs = performance.now() + guardSeconds * 1000;
     return this.#decide(work, { plan, guard, token, deadlineMs });
+  }
+
+  /** The next stage waits for a login, and this one has nothing to do: the login is made all the same. */
+  async #proveFirst(work: Work, facts: FactSet): Promise<StageEnd> {
+    const proof = await this.#prove(facts, work.proofPort);
+    this.#proof = proof;
+    if (proof !== null && atLeast(proof.level, 'login')) {
+      return null;
+    }
+    const failure = proof === null ? unprovenFailure : proofFailure(proof, null, 'demanded');
+    return this.#done(this.#kept ? 'stuck' : 'refused', { ...failure, access: nothingChanged });
   }
 
   async #notApplied(plan: StagePlan, stageId: string, applied: ApplyResult): Promise<HostResult> {
@@ -328,7 +350,7 @@ class HostRunner {
   async #decide(work: Work, applied: Applied): Promise<StageEnd> {
     const { emit, prober, signal, proofWanted } = this.#run;
     const last = isWhole(work, applied.plan);
-    const waits = !work.isLast || applied.plan.later.some(({ waitsFor }) => waitsFor === 'proof');
+    const waits = waitsForProof(work, applied.plan);
     emit({ type: 'phase', phase: 'check', detail: 'the host is looked at again' });
     const facts = await this.#observeAgain(work, last, applied);
     if (facts === null) {
@@ -391,6 +413,7 @@ class HostRunner {
   async #prove(facts: FactSet, port: number | null): Promise<LoginProof | null> {
     const { emit, prober, proofWanted, signal } = this.#run;
     const where = port === null ? '' : ` on port ${port}`;
+    this.#port = port;
     emit({
       type: 'phase',
       phase: 'prove',
@@ -512,7 +535,7 @@ class HostRunner {
       routeDescription: session.description,
       outcome,
       stages: this.#stages,
-      links: this.#facts === null ? [] : walk(this.#facts, this.#endpoint),
+      links: this.#facts === null ? [] : this.#links(this.#facts, this.#port),
       notices: this.#notices,
       proof: this.#proof === null ? null : toProof(this.#proof, this.#before),
       failure,
@@ -523,6 +546,11 @@ class HostRunner {
 /** Whether a plan holds all that is left of the work. */
 function isWhole(work: Work, plan: StagePlan): boolean {
   return work.isLast && plan.later.length === 0;
+}
+
+/** Whether what comes after a stage is begun only after a fresh login. */
+function waitsForProof(work: Work, plan: StagePlan): boolean {
+  return !work.isLast || plan.later.some(({ waitsFor }) => waitsFor === 'proof');
 }
 
 function lookFailure(signal: AbortSignal, runId: string): Failure {

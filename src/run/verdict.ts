@@ -3,7 +3,7 @@ import type { Failure } from '../core/failure.ts';
 import type { LoginProof } from '../probe/login.ts';
 import { brokenLink } from '../walk/walk.ts';
 import type { Link } from '../walk/link.ts';
-import { checkFailure, proofFailure, shutFailure } from './failure.ts';
+import { checkFailure, proofFailure, shutFailure, unprovenFailure } from './failure.ts';
 import { atLeast } from './prove.ts';
 import type { CheckResult, ProofLevel } from './result.ts';
 
@@ -38,6 +38,9 @@ export function judge(evidence: Evidence): Verdict {
   const bad = checks.find(({ state }) => state === 'failed');
   if (bad !== undefined) {
     return { keep: false, failure: checkFailure(bad, true) };
+  }
+  if (after === null && evidence.loginDemanded) {
+    return { keep: false, failure: unprovenFailure };
   }
   if (after === null || atLeast(after.level, wanted)) {
     return { keep: true, failure: null };
