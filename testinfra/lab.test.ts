@@ -175,6 +175,106 @@ describe.skipIf(!able.ok)('the lab', () => {
     },
   );
 
+  test(
+    'a cut connection is silent; what was open goes on after the mend',
+    { timeout: FIRST_BOOT_MS },
+    async () => {
+      const host = await lab.up('cut');
+      const open = host.login('root', 'read line; echo "$line"', { stdin: 'still here\n' });
+      await host.cut();
+      await host.cut();
+      for (const family of [4, 6] as const)
+        expect((await host.login('root', 'true', { family, connectSeconds: 1 })).stderr).toMatch(
+          /timed out/,
+        );
+      await host.mend();
+      await host.mend();
+      expect(await open).toMatchObject({ status: 0, stdout: 'still here\n' });
+      await host.down();
+    },
+  );
+
+  test(
+    'a power cut closes no connection; a reset brings the marked disk back',
+    { timeout: FIRST_BOOT_MS },
+    async () => {
+      const host = await lab.up('power');
+      await host.read('echo kept >/etc/kept');
+      await host.mark();
+      await host.read('echo lost >/etc/kept; rm /etc/ssh/sshd_config; nft add table inet z');
+      await host.read('mkfifo /run/begun');
+      const end = new AbortController();
+      const open = host.login('root', 'echo >/run/begun; sleep 600', { signal: end.signal });
+      await host.read('cat /run/begun');
+      const boot = 'cat /proc/1/stat';
+      const before = await host.read(boot);
+      await host.reboot({ hard: true });
+      expect(await host.read(boot)).not.toBe(before);
+      expect(await host.read('cat /etc/kept; nft list tables')).toBe('lost');
+      await host.reset();
+      expect(await host.read('cat /etc/kept')).toBe('kept');
+      expect((await host.login()).status).toBe(0);
+      const closed = await Promise.race([open, host.read('true')]);
+      expect(closed, 'the client was told that the host went').toBe('');
+      end.abort();
+      expect(await open).toMatchObject({ signal: 'SIGKILL' });
+      await host.down();
+    },
+  );
+
+  test('what a guard could stand on is taken away', { timeout: FIRST_BOOT_MS }, async () => {
+    const host = await lab.up('unguarded');
+    // Not as root: logind spares root's processes.
+    const probe = [
+      'command -v systemd-run at',
+      'systemctl is-active atd',
+      'sudo setsid sleep 7777 >/dev/null 2>&1 & sleep 0.3',
+    ].join('\n');
+    const look = async (name: string, ends: boolean): Promise<string> => {
+      await host.reset();
+      await host.breakIt(name);
+      const said = await host.login('admin', probe);
+      // logind ends what is left a moment after the session.
+      const tries = ends ? 50 : 1;
+      const left = await host.exec(
+        `i=0; while pgrep -x sleep >/dev/null; do i=$((i+1)); [ $i -lt ${tries} ] || { echo survives; exit; }; sleep 0.1; done; echo ended`,
+      );
+      return `${said.stdout}${left.stdout}`.trim().replaceAll('\n', ' ');
+    };
+    expect({
+      'no-systemd-run': await look('no-systemd-run', false),
+      'at-only': await look('at-only', false),
+      'loop-only': await look('loop-only', false),
+      'kill-user-processes': await look('kill-user-processes', true),
+      'no-guard': await look('no-guard', true),
+    }).toEqual({
+      'no-systemd-run': '/usr/bin/at inactive survives',
+      'at-only': '/usr/bin/at active survives',
+      'loop-only': 'inactive survives',
+      'kill-user-processes': '/usr/bin/systemd-run /usr/bin/at inactive ended',
+      'no-guard': 'inactive ended',
+    });
+    await host.down();
+  });
+
+  test('what comes in the way of a repair', { timeout: FIRST_BOOT_MS }, async () => {
+    const host = await lab.up('hindered');
+    const after = async (name: string, command: string): Promise<string> => {
+      await host.reset();
+      await host.breakIt(name);
+      const said = await host.login('admin', command);
+      return `${said.stdout}${said.stderr}`;
+    };
+    expect(await after('full-state', 'sudo cp /etc/passwd /var/lib/remedy/x')).toMatch(/No space/);
+    expect(await after('var-missing', 'ls -A /var')).toBe('');
+    expect(await after('readonly-var', 'sudo touch /var/lib/x')).toMatch(/Read-only file system/);
+    expect(await after('dpkg-lock', 'sudo dpkg -r acl')).toMatch(/lock/);
+    expect(await after('sudo-taken-away', 'sudo -n true')).toMatch(/password is required/);
+    const year = new Date(Date.now() - 365 * 86_400_000).getFullYear();
+    expect(await after('clock-back', 'sudo date +%Y; date +%Y')).toBe(`${year}\n${year}\n`);
+    await host.down();
+  });
+
   for (const root of ['debian12', 'debian13'] as const) {
     test(
       `${root}: logins leave nothing, a reboot keeps files`,

@@ -14,6 +14,8 @@ describe() {
 source "$LIB/breaks/firewall.sh"
 # shellcheck source=breaks/sshd.sh
 source "$LIB/breaks/sshd.sh"
+# shellcheck source=breaks/sshd-config.sh
+source "$LIB/breaks/sshd-config.sh"
 # shellcheck source=breaks/keys.sh
 source "$LIB/breaks/keys.sh"
 # shellcheck source=breaks/host-keys.sh
@@ -22,6 +24,10 @@ source "$LIB/breaks/host-keys.sh"
 source "$LIB/breaks/fail2ban.sh"
 # shellcheck source=breaks/disk.sh
 source "$LIB/breaks/disk.sh"
+# shellcheck source=breaks/guard.sh
+source "$LIB/breaks/guard.sh"
+# shellcheck source=breaks/misc.sh
+source "$LIB/breaks/misc.sh"
 
 show_break_help() {
   cat <<'HELP'

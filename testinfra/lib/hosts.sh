@@ -66,14 +66,21 @@ prepare_host() {
   attach "$name" "$number" "$address4" "$address6"
   if [[ $broken == ipv4 ]]; then drop_on_the_way "$address4"; fi
   if [[ $broken == ipv6 ]]; then drop_on_the_way "$address6"; fi
-  remember "$dir/info" "name=$name" "kind=host" "root=$root" "base=$(root_path "$root")" "sudo=$sudo" "pty=$pty" \
+  remember "$dir/info" "name=$name" "kind=host" "number=$number" "root=$root" "base=$(root_path "$root")" "sudo=$sudo" "pty=$pty" \
     "ports=${ports[*]}" "address4=$address4" "address6=$address6" "broken=$broken" "machine=$(machine_name "$name")"
   write_address_book
+}
+
+# Each systemd takes about eight; the kernel's usual 128 end the boot of the seventeenth host.
+allow_many_hosts() {
+  local limit=/proc/sys/fs/inotify/max_user_instances
+  (($(<"$limit") >= 1024)) || echo 1024 >"$limit" || true
 }
 
 # dtach holds the console, so that it can be attached to at any time.
 start_host() {
   local dir=$LAB/hosts/$1
+  allow_many_hosts
   dtach -n "$dir/console" -r none unshare --mount --propagation private -- \
     bash "$LIB/boot-host.sh" "$LIB" "$LAB" "$1" "$(host_cgroup "$1")" </dev/null >/dev/null 2>&1 7>&- 9>&-
 }
@@ -189,14 +196,79 @@ command_login() {
 }
 
 command_reboot() {
-  local name=${1:?usage: lab reboot NAME} before
+  local name='' hard=0 before
+  while (($#)); do
+    case $1 in
+      --hard) hard=1 ;;
+      -*) fail "lab reboot does not know '$1'" 'usage: lab reboot NAME [--hard]' ;;
+      *) name=$1 ;;
+    esac
+    shift
+  done
+  [[ -n $name ]] || fail 'which host?' 'usage: lab reboot NAME [--hard]'
   require_host "$name"
   before=$(leader "$name") || fail "$name is not running"
-  # The network namespace outlives the host, and the kernel's rules with it; a real reboot loses them.
-  (exec_in "$before" sh -c 'nft flush ruleset; for t in iptables-legacy ip6tables-legacy; do $t -P INPUT ACCEPT; $t -F; $t -X; done; ipset destroy' >/dev/null 2>&1) || true
-  (exec_in "$before" systemctl --no-block reboot)
-  wait_until 60 leader_changed "$name" "$before" || fail "$name did not restart in 60 s"
-  await_host "$name" 0
+  if ((hard)); then
+    cut_power "$name" "$before"
+  else
+    (exec_in "$before" systemctl --no-block reboot)
+  fi
+  await_restart "$name" "$before"
+}
+
+# reset: power cut, the disk as it was at the last mark (or new), boot.
+command_reset() {
+  local name=${1:?usage: lab reset NAME} before
+  require_host "$name"
+  before=$(leader "$name") || fail "$name is not running"
+  : >"$LAB/hosts/$name/rewind"
+  cut_power "$name" "$before"
+  await_restart "$name" "$before"
+}
+
+# Nothing is stopped or told: no process ends by itself, no connection is closed towards its other end.
+cut_power() {
+  local name=$1 leader=$2 port
+  port=$(port_of "$name")
+  : >"$LAB/hosts/$name/again"
+  cut_link "$port:power"
+  kill -KILL "$leader"
+  wait_until 20 power_is_back "$name" || fail "$name does not start again" "see $LAB/hosts/$name/boot.log"
+  mend_link "$port:power"
+}
+
+power_is_back() {
+  [[ ! -e $LAB/hosts/$1/again ]]
+}
+
+await_restart() {
+  wait_until 60 leader_changed "$1" "$2" || fail "$1 did not restart in 60 s"
+  await_host "$1" 0
+}
+
+# The disk only: what runs, and the kernel's rules, come anew with the boot after a reset.
+command_mark() {
+  local name=${1:?usage: lab mark NAME} dir boot
+  require_host "$name"
+  dir=$LAB/hosts/$name
+  boot=$(recorded_process "$dir/boot.pid") || fail "$name is not running"
+  rm -rf "$dir/mark"
+  mkdir "$dir/mark"
+  nsenter -t "$boot" --mount -- cp -a "$dir/mount/upper/." "$dir/mark/"
+}
+
+command_cut() {
+  require_host "${1:?usage: lab cut NAME}"
+  cut_link "$(port_of "$1")"
+}
+
+command_mend() {
+  require_host "${1:?usage: lab mend NAME}"
+  mend_link "$(port_of "$1")"
+}
+
+port_of() {
+  printf 'port%s\n' "$(recall "$LAB/hosts/$1/info" number)"
 }
 
 leader_changed() {

@@ -37,8 +37,44 @@ create_switch() {
 ip link add br0 type bridge forward_delay 0
 ip link set br0 up
 nft add table bridge lab
-nft add chain bridge lab way '{ type filter hook forward priority 0; }'
+nft -f - <<'NFT'
+table bridge lab {
+  # Cut links. A host that is cut and without power is in both sets.
+  set cut { type ifname; }
+  set power { type ifname; }
+  # Neighbours still answer, as they would if the cut were further away.
+  chain lost {
+    ether type ip drop
+    ether type ip6 meta l4proto != ipv6-icmp drop
+  }
+  chain way {
+    type filter hook forward priority 0
+    iifname @cut jump lost
+    oifname @cut jump lost
+    iifname @power jump lost
+    oifname @power jump lost
+  }
+}
+NFT
 SH
+}
+
+# cut_link PORT[:SET]: from now on its packets vanish, both ways. Twice is as good as once.
+cut_link() {
+  in_namespace switch nft add element bridge lab "$(link_set "$1")" "{ \"${1%%:*}\" }"
+}
+
+# nft has no way to say "if it is there" before 1.1.
+mend_link() {
+  in_namespace switch nft add element bridge lab "$(link_set "$1")" "{ \"${1%%:*}\" }" \; \
+    delete element bridge lab "$(link_set "$1")" "{ \"${1%%:*}\" }"
+}
+
+link_set() {
+  case $1 in
+    *:power) echo power ;;
+    *) echo cut ;;
+  esac
 }
 
 # attach NAMESPACE NUMBER [ADDRESS4] [ADDRESS6]: eth0 in the namespace, on the lab's bridge.

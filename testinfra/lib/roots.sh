@@ -9,6 +9,7 @@ root_packages=(
   iproute2 procps kmod acl attr
   python3 python3-systemd dash mksh busybox-static netcat-openbsd
   nftables iptables ipset fail2ban firewalld rsyslog
+  at libfaketime
 )
 
 # ufw and iptables-persistent exclude each other as packages: hence two flavours.
@@ -102,8 +103,8 @@ customise_root() {
   chroot "$dir" ssh-keygen -A
   : >"$dir/etc/resolv.conf"
   sed -i 's/^ENABLED=.*/ENABLED=no/' "$dir/etc/ufw/ufw.conf" 2>/dev/null || true
-  # Firewalls and fail2ban are started by the breaks only.
-  for unit in firewalld fail2ban ufw nftables netfilter-persistent ssh.socket systemd-networkd; do
+  # Firewalls, fail2ban and atd are started by the breaks only.
+  for unit in firewalld fail2ban ufw nftables netfilter-persistent atd ssh.socket systemd-networkd; do
     systemctl --root="$dir" --quiet disable "$unit" 2>/dev/null || true
   done
   systemctl --root="$dir" --quiet enable ssh.service rsyslog.service

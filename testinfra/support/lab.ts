@@ -4,11 +4,11 @@ import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { run, runOrThrow } from './process.ts';
-import type { Result, RunOptions } from './process.ts';
+import { run, runOrThrow, start } from './process.ts';
+import type { Result, Running, RunOptions, StartOptions } from './process.ts';
 
-export type { Result, RunOptions } from './process.ts';
-export { differences, snapshot } from './snapshot.ts';
+export type { Result, Running, RunOptions, StartOptions } from './process.ts';
+export { differences, snapshot, withoutTimes } from './snapshot.ts';
 export type { Snapshot } from './snapshot.ts';
 
 export type Root = 'debian12' | 'debian13' | 'debian12-iptables' | 'debian13-iptables';
@@ -57,7 +57,15 @@ export interface LabHost {
   breakWith(options: BreakOptions, ...breaks: readonly string[]): Promise<void>;
   /** SSH from the controller `ctl` with the lab's key. Default: root, `true`. */
   login(user?: string, command?: string, options?: LoginOptions): Promise<Result>;
-  reboot(): Promise<void>;
+  /** Its files stay. Hard: the power is cut; nothing is stopped, no connection is closed. */
+  reboot(options?: { readonly hard?: boolean }): Promise<void>;
+  /** Keeps the disk as it is now, for `reset`. */
+  mark(): Promise<void>;
+  /** Power cut, the disk as at the last `mark` (or as new), boot. */
+  reset(): Promise<void>;
+  /** From now on all its packets vanish, both ways. */
+  cut(): Promise<void>;
+  mend(): Promise<void>;
   down(): Promise<void>;
 }
 
@@ -72,6 +80,7 @@ export interface Controller {
   readonly address4: string;
   readonly address6: string;
   run(argv: readonly string[], options?: RunOptions): Promise<Result>;
+  start(argv: readonly string[], options?: StartOptions): Running;
   /** Writes below the home, as its user; returns the whole path. */
   writeFile(path: string, text: string | Uint8Array, mode?: number): Promise<string>;
 }
@@ -100,6 +109,8 @@ export interface Lab extends AsyncDisposable {
   up(name: string, options?: UpOptions): Promise<LabHost>;
   controller(options?: { readonly user?: boolean; readonly nat?: boolean }): Promise<Controller>;
   remedy(args: readonly string[], options?: RemedyOptions): Promise<RemedyResult>;
+  /** As `remedy`, but does not wait for its end. */
+  startRemedy(args: readonly string[], options?: StartOptions): Running;
   /** Ends all of it. */
   down(): Promise<void>;
 }
@@ -164,6 +175,8 @@ export async function openLab(): Promise<Lab> {
       );
       return { ...result, json: <T>() => parseJson<T>(result) };
     },
+    startRemedy: (args, options) =>
+      ctl.start(['node', join(ctl.checkout, 'bin/remedy.js'), ...args], options),
     down,
     [Symbol.asyncDispose]: down,
   };
@@ -207,8 +220,20 @@ async function describeHost(id: string, name: string): Promise<LabHost> {
       ];
       return run([labProgram, '--lab', id, 'login', name, user, ...words, '--', command], options);
     },
-    async reboot() {
-      await callLab(id, ['reboot', name], { timeoutMs: 120_000 });
+    async reboot({ hard = false } = {}) {
+      await callLab(id, ['reboot', name, ...(hard ? ['--hard'] : [])], { timeoutMs: 120_000 });
+    },
+    async mark() {
+      await callLab(id, ['mark', name]);
+    },
+    async reset() {
+      await callLab(id, ['reset', name], { timeoutMs: 120_000 });
+    },
+    async cut() {
+      await callLab(id, ['cut', name]);
+    },
+    async mend() {
+      await callLab(id, ['mend', name]);
     },
     async down() {
       await callLab(id, ['down', name]);
@@ -228,6 +253,7 @@ async function describeController(id: string, name: string): Promise<Controller>
     address4: present(info.get('address4')),
     address6: present(info.get('address6')),
     run: (argv, options) => run([labProgram, '--lab', id, 'run', name, '--', ...argv], options),
+    start: (argv, options) => start([labProgram, '--lab', id, 'run', name, '--', ...argv], options),
     async writeFile(path, text, mode = 0o600) {
       const whole = resolve(home, path);
       await makeFolder(dirname(whole), owner);

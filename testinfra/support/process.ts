@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 
 /** How a process ended and what it said. */
 export interface Result {
@@ -24,32 +25,52 @@ export interface RunOptions {
   readonly cwd?: string;
 }
 
+/** A process that runs. */
+export interface Running {
+  /** Resolves at its end. Rejects only if it cannot be started. */
+  readonly done: Promise<Result>;
+  /** To the process alone, not to what it started. */
+  kill(signal: NodeJS.Signals): void;
+}
+
+export interface StartOptions extends RunOptions {
+  /** Called with each whole line of stdout as it comes. */
+  readonly onLine?: (line: string) => void;
+}
+
 /** Runs argv, without a shell, to its end. Rejects only if it cannot be started. */
 export function run(
   argv: readonly [string, ...string[]],
   options: RunOptions = {},
 ): Promise<Result> {
+  return start(argv, options).done;
+}
+
+/** Starts argv, without a shell. */
+export function start(argv: readonly [string, ...string[]], options: StartOptions = {}): Running {
   const [file, ...args] = argv;
   const { stdin, signal, timeoutMs = 60_000, killSignal = 'SIGKILL' } = options;
-  return new Promise((resolve, reject) => {
-    // A group of its own, so that ending it also ends what it started.
-    const child = spawn(file, args, {
-      env: { ...process.env, ...options.env },
-      stdio: ['pipe', 'pipe', 'pipe'],
-      detached: true,
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    });
+  // A group of its own, so that ending it also ends what it started.
+  const child = spawn(file, args, {
+    env: { ...process.env, ...options.env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  const send = (id: number | undefined, wanted: NodeJS.Signals): void => {
+    if (id === undefined) return;
+    try {
+      process.kill(id, wanted);
+    } catch {
+      // It has just ended by itself.
+    }
+  };
+  const done = new Promise<Result>((resolve, reject) => {
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     let timedOut = false;
-    const end = (): void => {
-      if (child.pid === undefined) return;
-      try {
-        process.kill(-child.pid, killSignal);
-      } catch {
-        // It has just ended by itself.
-      }
-    };
+    // The group also when its leader has ended: what it started holds the output open.
+    const end = (): void => send(child.pid === undefined ? undefined : -child.pid, killSignal);
     const timer = setTimeout(() => {
       timedOut = true;
       end();
@@ -58,6 +79,7 @@ export function run(
       clearTimeout(timer);
       signal?.removeEventListener('abort', end);
     };
+    if (options.onLine !== undefined) passLines(child.stdout, options.onLine);
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
     child.on('error', (error) => {
@@ -79,6 +101,17 @@ export function run(
     child.stdin.end(stdin);
     if (signal?.aborted) end();
     signal?.addEventListener('abort', end, { once: true });
+  });
+  const runs = (): boolean => child.exitCode === null && child.signalCode === null;
+  return { done, kill: (wanted) => send(runs() ? child.pid : undefined, wanted) };
+}
+
+function passLines(stream: Readable, onLine: (line: string) => void): void {
+  let rest = '';
+  stream.on('data', (chunk: Buffer) => {
+    const lines = (rest + chunk.toString('utf8')).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine(line);
   });
 }
 

@@ -1,4 +1,4 @@
-"""Prints, as JSON, all that a dry run must leave as it was. Runs inside a host, on stdin of python3."""
+"""Prints, as JSON, all that a dry run must leave as it was. Runs inside a host, on stdin of python3. Its arguments are the folders to look at; none: all."""
 
 import hashlib
 import json
@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import subprocess
+import sys
 
 # Other file systems, and what the kernel makes up.
 SKIPPED_TREES = {"/proc", "/sys", "/dev", "/run/host", "/run/user"}
@@ -66,7 +67,7 @@ def digest(path):
 
 def files():
     found = {}
-    folders = ["/"]
+    folders = sys.argv[1:] or ["/"]
     while folders:
         folder = folders.pop()
         for entry in os.scandir(folder):

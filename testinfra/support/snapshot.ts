@@ -18,12 +18,24 @@ export interface Snapshot {
   readonly legacyTables: readonly string[];
 }
 
-/** Leaves out what any login, or a daemon that runs anyway, changes: logs, sessions, sudo's time stamps. */
-export async function snapshot(host: LabHost): Promise<Snapshot> {
+/**
+ * Leaves out what any login, or a daemon that runs anyway, changes: logs, sessions, sudo's time stamps.
+ *
+ * @param trees folders to look at; default: all of the host.
+ */
+export async function snapshot(host: LabHost, trees: readonly string[] = []): Promise<Snapshot> {
   const script = await readFile(new URL('./snapshot.py', import.meta.url));
-  const result = await host.exec(['python3', '-BIS', '-'], { stdin: script });
+  const result = await host.exec(['python3', '-BIS', '-', ...trees], { stdin: script });
   if (result.status !== 0) throw new Error(`no snapshot of ${host.name}: ${result.stderr}`);
   return JSON.parse(result.stdout) as Snapshot;
+}
+
+/** A change that was taken back leaves all as it was but the times of files. */
+export function withoutTimes(taken: Snapshot): Snapshot {
+  const files = Object.entries(taken.files).map(
+    ([path, words]) => [path, words.replace(/ at \d+/, '')] as const,
+  );
+  return { ...taken, files: Object.fromEntries(files) };
 }
 
 /** One line for each difference: short enough to read in a failed test. */

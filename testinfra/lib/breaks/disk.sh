@@ -23,3 +23,26 @@ for size in 1M 4k; do
 done
 SH
 }
+
+describe full-state 'the file system of /var/lib/remedy, its own, has no free block (login still works)'
+break_full_state() {
+  inside <<'SH'
+mkdir -m 700 -p /var/lib/remedy
+mount -t tmpfs -o size=16k,mode=700 state /var/lib/remedy
+cat /dev/zero >/var/lib/remedy/filler 2>/dev/null || :
+SH
+}
+
+# What stands on /etc/fstab and did not come: the mount point is there, and empty.
+describe var-missing 'the file system of /var was not mounted: it is empty (login still works)'
+break_var_missing() {
+  inside <<<'mount -t tmpfs -o mode=755 empty /var'
+}
+
+describe readonly-var '/var is read-only (login still works)'
+break_readonly_var() {
+  inside <<'SH'
+mount --bind /var /var
+mount -o remount,bind,ro /var
+SH
+}
