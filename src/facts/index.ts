@@ -1,3 +1,4 @@
+import { accountsFact } from './accounts.ts';
 import { fail2banFact } from './fail2ban.ts';
 import { request, type Fact, type FactRequest } from './fact.ts';
 import { firewalldFact } from './firewalld.ts';
@@ -5,17 +6,26 @@ import { hostKeysFact } from './host-keys.ts';
 import { iptablesFact } from './iptables.ts';
 import { listenersFact } from './listeners.ts';
 import { nftFact } from './nft.ts';
+import { sshdConfigFact } from './sshd-config.ts';
+import { selinuxFact } from './selinux.ts';
+import { socketUnitsFact } from './socket-unit.ts';
+import { sshdFaultsFact } from './sshd-faults.ts';
 import { sshdFact } from './sshd.ts';
 import { ufwFact } from './ufw.ts';
 
 const withoutArguments: readonly Fact<undefined, unknown>[] = [
+  accountsFact,
   fail2banFact,
   firewalldFact,
   hostKeysFact,
   iptablesFact,
   listenersFact,
   nftFact,
+  selinuxFact,
+  socketUnitsFact,
+  sshdConfigFact,
   sshdFact,
+  sshdFaultsFact,
   ufwFact,
 ];
 

@@ -1,5 +1,6 @@
 import { cleanText } from '../core/clean.ts';
 import { known, unknown, type Fact, type Observed, type Parts } from './fact.ts';
+import { fullClient, runSshd } from './sshd-run.ts';
 
 /** The sshd that is installed, and what it says of its own configuration. */
 export interface Sshd {
@@ -12,23 +13,13 @@ export interface Sshd {
   readonly authorizedKeysFile: string | null;
   /** True where a file forbids the unit to start (Debian's sshd_not_to_be_run). */
   readonly forbidden: boolean;
+  /** The name of its service on a host without systemd that can reload it; else null. */
+  readonly service?: string | null;
 }
 
-/** Finds the binary; on a login without /usr/sbin in its PATH too. */
-export const findSshd = `sshd_path() { for b in "$(command -v sshd)" /usr/sbin/sshd /usr/local/sbin/sshd /usr/lib/ssh/sshd; do [ -x "$b" ] && { printf '%s\\n' "$b"; return; }; done; return 1; }`;
+export { findSshd } from './sshd-run.ts';
 
-// Debian's /run/sshd is made by the unit and gone while it is stopped; sshd -t then complains about
-// that alone. It is run again with a private /run, which nobody else sees and which ends with it.
-const testSh = `${findSshd}
-s=$(sshd_path) || exit 127
-out=$(limit 20 "$s" -t 2>&1); status=$?
-case "$out" in
-  *'Missing privilege separation directory: /run/sshd'*)
-    if have unshare && unshare -m true 2>/dev/null; then
-      out=$(limit 20 unshare -m sh -c 'mount --make-rprivate / && mount -t tmpfs none /run && mkdir -m 755 /run/sshd && exec "$1" -t' sh "$s" 2>&1); status=$?
-    fi ;;
-esac
-printf '%s\\n' "$out"; exit "$status"`;
+const testSh = `${runSshd}\nsshd_say -t`;
 
 /** Whether sshd is there, whether its configuration passes `sshd -t`, and where it reads keys. */
 export const sshdFact: Fact<undefined, Sshd> = {
@@ -40,9 +31,13 @@ export const sshdFact: Fact<undefined, Sshd> = {
     { part: 'test', sh: testSh },
     {
       part: 'config',
-      sh: `${findSshd}\ns=$(sshd_path) || exit 127\nlimit 20 "$s" -T || limit 20 "$s" -G`,
+      sh: `${runSshd}\nsshd_quiet -T || sshd_quiet -T -C ${fullClient} || sshd_quiet -G`,
     },
     { part: 'forbidden', sh: '[ -e /etc/ssh/sshd_not_to_be_run ]' },
+    {
+      part: 'service',
+      sh: '[ ! -d /run/systemd/system ] || exit 0\nfor s in ssh sshd; do [ ! -x "/etc/init.d/$s" ] || { echo "$s"; exit 0; }; done',
+    },
   ],
   parse: parseSshd,
 };
@@ -53,6 +48,7 @@ function parseSshd(parts: Parts): Observed<Sshd> {
     return unknown('sshd could not be asked');
   }
   const config = parts.get('config');
+  const service = /^sshd?$/m.exec(parts.get('service')?.text ?? '')?.[0] ?? '';
   return known({
     installed: test.status !== 127,
     valid: test.status === 0,
@@ -62,6 +58,7 @@ function parseSshd(parts: Parts): Observed<Sshd> {
         ? (/^authorizedkeysfile (.+)$/m.exec(config.text)?.[1]?.trim() ?? null)
         : null,
     forbidden: parts.get('forbidden')?.status === 0,
+    ...(service === '' ? {} : { service }),
   });
 }
 
