@@ -5,7 +5,12 @@ import { iptablesRule } from './iptables-rule.ts';
 import { loginFiles } from './login-files.ts';
 import type { Module } from './module.ts';
 import { nftRule } from './nft-rule.ts';
+import { selinuxPort } from './selinux-port.ts';
 import { sshUnit } from './ssh-unit.ts';
+import { sshdAdmit } from './sshd-admit.ts';
+import { sshdOption } from './sshd-option.ts';
+import { sshdPort } from './sshd-port.ts';
+import { sshdSyntax } from './sshd-syntax.ts';
 import { ufwRule } from './ufw-rule.ts';
 
 const all: readonly Module[] = [
@@ -15,7 +20,12 @@ const all: readonly Module[] = [
   iptablesRule,
   loginFiles,
   nftRule,
+  selinuxPort,
   sshUnit,
+  sshdAdmit,
+  sshdOption,
+  sshdPort,
+  sshdSyntax,
   ufwRule,
 ];
 
