@@ -81,8 +81,8 @@ if only_files ${name}; then echo 'source files'; else echo "source $(nss ${name}
 { cat /etc/${name}; only_files ${name} || ! have getent || limit 10 getent ${name} || echo '!incomplete'; } | head -n ${maxAccounts + 2}`;
 }
 
-// The hash is cut here, on the host: what leaves it is one word.
-const cutHash = `sed -n -e 's/^\\([^:]*\\)::/\\1:empty:/;t done' -e 's/^\\([^:]*\\):\\*[^:]*:/\\1:star:/;t done' -e 's/^\\([^:]*\\):!!*\\*\\{0,1\\}:/\\1:locked-bang:/;t done' -e 's/^\\([^:]*\\):![^:]*:/\\1:locked:/;t done' -e 's/^\\([^:]*\\):[^:]*:/\\1:usable:/;t done' -e 'd;:done' -e p`;
+/** Cuts the hash of shadow(5) lines, here on the host: what leaves it is one word. */
+export const cutHash = `sed -n -e 's/^\\([^:]*\\)::/\\1:empty:/;t done' -e 's/^\\([^:]*\\):\\*[^:]*:/\\1:star:/;t done' -e 's/^\\([^:]*\\):!!*\\*\\{0,1\\}:/\\1:locked-bang:/;t done' -e 's/^\\([^:]*\\):![^:]*:/\\1:locked:/;t done' -e 's/^\\([^:]*\\):[^:]*:/\\1:usable:/;t done' -e 'd;:done' -e p`;
 
 // passwd(5) may hold a hash itself; only `x` points to shadow. What is no entry of ours is dropped.
 const cutPasswd = `sed -e '/^source [^:]*$/b' -e '/^status [0-9]*$/b' -e '/^!incomplete$/b' -e 's/^\\([^:]*\\):x:/\\1:shadow:/;t' -e 's/^\\([^:]*\\)::/\\1:empty:/;t' -e 's/^\\([^:]*\\):\\*[^:]*:/\\1:star:/;t' -e 's/^\\([^:]*\\):![^:]*:/\\1:locked-bang:/;t' -e 's/^\\([^:]*\\):[^:]*:/\\1:usable:/;t' -e d`;

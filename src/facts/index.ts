@@ -5,7 +5,11 @@ import { firewalldFact } from './firewalld.ts';
 import { hostKeysFact } from './host-keys.ts';
 import { iptablesFact } from './iptables.ts';
 import { listenersFact } from './listeners.ts';
+import { loginPathsFact } from './login-path.ts';
 import { nftFact } from './nft.ts';
+import { pamFact } from './pam.ts';
+import { sshdDaemonFact } from './sshd-daemon.ts';
+import { tcpWrappersFact } from './tcp-wrappers.ts';
 import { sshdConfigFact } from './sshd-config.ts';
 import { selinuxFact } from './selinux.ts';
 import { socketUnitsFact } from './socket-unit.ts';
@@ -20,12 +24,16 @@ const withoutArguments: readonly Fact<undefined, unknown>[] = [
   hostKeysFact,
   iptablesFact,
   listenersFact,
+  loginPathsFact,
   nftFact,
+  pamFact,
   selinuxFact,
   socketUnitsFact,
   sshdConfigFact,
+  sshdDaemonFact,
   sshdFact,
   sshdFaultsFact,
+  tcpWrappersFact,
   ufwFact,
 ];
 

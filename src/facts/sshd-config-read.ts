@@ -57,7 +57,8 @@ includes_of() {
 }
 cr=$(printf '\r')
 tree_queue=/etc/ssh/sshd_config$nl
-for f in "$(tree_main 2>/dev/null)"; do [ -z "$f" ] || tree_queue=$f$nl; done
+tree_file=$(tree_main 2>/dev/null)
+[ -z "$tree_file" ] || tree_queue=$tree_file$nl
 printf 'main %s\n' "${'${tree_queue%"$nl"}'}"
 tree_seen=$nl; tree_patterns=$nl; tree_count=0
 while [ -n "$tree_queue" ]; do

@@ -110,12 +110,15 @@ function unsolved({ config, faults }: Situation, lost: string | null): ModulePla
       `Look at ${odd.path} and move it away, then run the same command again.`,
     );
   }
-  const left = faults.left.filter(
-    (one) => !hostKeyComplaint.test(one) && !(lost !== null && one.startsWith(config.main)),
-  );
+  const left = remaining(config, faults, lost).filter((one) => !hostKeyComplaint.test(one));
   return left.length === 0
     ? null
     : blocked(`sshd -t says what no line of its configuration answers for: ${left.join(' / ')}`);
+}
+
+/** What sshd would still say with the main file in its place. */
+function remaining(config: SshdConfig, faults: SshdFaults, lost: string | null): string[] {
+  return faults.left.filter((one) => lost === null || !one.startsWith(config.main));
 }
 
 function originalFor({ config, faults }: Situation): { readonly text: string } | ModulePlan {
@@ -161,12 +164,16 @@ function commentOut(text: string, faults: readonly SshdFault[], runId: string): 
 }
 
 // The last change to a file leaves sshd content, as far as lines can.
-function withFacts(changes: readonly Change[], { faults, facts }: Situation): readonly Change[] {
+function withFacts(
+  changes: readonly Change[],
+  { config, faults, facts }: Situation,
+): readonly Change[] {
   const sshd = facts.get(sshdRequest);
+  const left = remaining(config, faults, lostMain(config));
   const after: Change['factsAfter'] = [
     {
       key: sshdFaultsRequest.key,
-      value: { ...faults, faults: [], binary: [] } satisfies SshdFaults,
+      value: { ...faults, faults: [], binary: [], left } satisfies SshdFaults,
     },
     ...(sshd.known && faults.complete
       ? [
@@ -174,8 +181,8 @@ function withFacts(changes: readonly Change[], { faults, facts }: Situation): re
             key: sshdRequest.key,
             value: {
               ...sshd.value,
-              valid: faults.left.length === 0,
-              problem: faults.left.join('\n'),
+              valid: left.length === 0,
+              problem: left.join('\n'),
             },
           },
         ]

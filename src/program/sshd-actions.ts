@@ -57,25 +57,28 @@ sshd_gate() {
   sg_out=$(sshd_trial "$sg_file" "$sg_new" "$@" 2>&1); sg_status=$?
   [ "$sg_status" -ne 0 ] || return 0
   if [ "$sg_status" -eq 125 ]; then sshd_gate_alone "$sg_file" "$sg_new" "$@"; return; fi
-  sg_old=$(sshd_trial '' '' "$@" 2>&1) && { printf '%s\n' "$sg_out" >&2; return 1; }
-  sg_bad=$(printf '%s\n' "$sg_out" | sshd_new_faults "$sg_file" "$sg_new" "$sg_old")
+  sshd_trial '' '' "$@" >/dev/null 2>&1 && { printf '%s\n' "$sg_out" >&2; return 1; }
+  sg_bad=$(printf '%s\n' "$sg_out" | sshd_new_faults "$sg_file" "$sg_new")
   [ -n "$sg_bad" ] || return 0
   printf '%s\n' "$sg_bad" >&2; return 1
 }
 
-# sshd_new_faults FILE NEW OLD-OUTPUT: of the complaints on standard input those that are new: about a
-# line of NEW that FILE does not have word for word, or about no line and not said before. A line of
-# another file was as it is now.
+# sshd_new_faults FILE NEW: of the complaints on standard input, where sshd was not content before either,
+# those that NEW is to blame for: about a line of it that FILE does not have word for word. What names
+# no line may have hidden behind an earlier one; before a reload or a start sshd is asked again.
 sshd_new_faults() {
   while IFS= read -r sf; do
+    sf=$(printf '%s\n' "$sf" | tr -d '\r')
     sf_where=$(printf '%s\n' "$sf" | sed -n 's/^\(\/[^:]*\):\{0,1\} line \([0-9][0-9]*\):\{0,1\} .*/\2 \1/p')
-    case $sf in *': terminating, '*) continue ;; esac
-    if [ -z "$sf_where" ]; then
-      printf '%s\n' "$3" | grep -qxF -- "$sf" || printf '%s\n' "$sf"
-    elif [ "${'${sf_where#* }'}" = "$1" ]; then
-      sf_line=$(sed -n "${'${sf_where%% *}'}p" "$2")
-      grep -qxF -- "$sf_line" "$1" 2>/dev/null || printf '%s\n' "$sf"
-    fi
+    case $sf in
+      *': terminating, '*) continue ;;
+      "Invalid Match address argument '"*' at line '*)
+        sf_word=$(printf '%s\n' "$sf" | sed "s/.*argument '//; s/' at line.*//")
+        if sed -n "${'${sf##* }'}p" "$2" | grep -qF -- "$sf_word"; then sf_where="${'${sf##* }'} $1"; fi ;;
+    esac
+    [ "${'${sf_where#* }'}" = "$1" ] || continue
+    sf_line=$(sed -n "${'${sf_where%% *}'}p" "$2")
+    grep -qxF -- "$sf_line" "$1" 2>/dev/null || printf '%s\n' "$sf"
   done
 }
 
@@ -90,8 +93,8 @@ sshd_gate_alone() {
       echo 'sshd cannot try a configuration here: it is stopped, and this host allows no mount namespace (unshare -m)' >&2
       return 1 ;;
   esac
-  sga_old=$(limit 20 "$sga_bin" -t -f "$sga_file" 2>&1) && { printf '%s\n' "$sga_out" >&2; return 1; }
-  sga_bad=$(printf '%s\n' "$sga_out" | sed "s|^$sga_new|$sga_file|" | sshd_new_faults "$sga_file" "$sga_new" "$sga_old")
+  limit 20 "$sga_bin" -t -f "$sga_file" >/dev/null 2>&1 && { printf '%s\n' "$sga_out" >&2; return 1; }
+  sga_bad=$(printf '%s\n' "$sga_out" | sed "s|^$sga_new|$sga_file|" | sshd_new_faults "$sga_file" "$sga_new")
   [ -n "$sga_bad" ] || return 0
   printf '%s\n' "$sga_bad" >&2; return 1
 }

@@ -34,9 +34,7 @@ export class ReceiptKeeper {
     plan: StagePlan,
     observed: FactSet,
   ): Promise<void> {
-    const keys = [
-      ...new Set(changesOf(plan).flatMap(({ factsAfter }) => factsAfter.map(({ key }) => key))),
-    ];
+    const keys = touchedKeys(changesOf(plan));
     const entry: StageReceipt = {
       runId: stage.runId,
       state: 'open',
@@ -53,13 +51,24 @@ export class ReceiptKeeper {
     await this.#store?.write(this.#receipt);
   }
 
-  /** A stage ended. Its token is of no use any more, unless it is still open. */
-  async settle(stageId: string, state: StageReceipt['state']): Promise<void> {
+  /**
+   * A stage ended. Its token is of no use any more, unless it is still open.
+   *
+   * @param observed the host as it was seen after the stage, which is truer than what was foreseen.
+   */
+  async settle(
+    stageId: string,
+    state: StageReceipt['state'],
+    observed: FactSet | null = null,
+  ): Promise<void> {
+    const ended = (stage: StageReceipt): StageReceipt => ({
+      ...stage,
+      state,
+      ...(observed !== null && { after: values(observed, touchedKeys(stage.changes)) }),
+    });
     this.#receipt = {
       ...this.#receipt,
-      stages: this.#receipt.stages.map((stage) =>
-        stage.runId === stageId ? { ...stage, state } : stage,
-      ),
+      stages: this.#receipt.stages.map((stage) => (stage.runId === stageId ? ended(stage) : stage)),
     };
     if (state !== 'open' && state !== 'armed') {
       await this.#store?.clearToken(stageId);
@@ -74,6 +83,14 @@ export class ReceiptKeeper {
       await this.#store?.write(this.#receipt);
     }
   }
+}
+
+function touchedKeys(changes: readonly Change[]): string[] {
+  const keys = changes.flatMap(({ factsAfter, invalidates }) => [
+    ...factsAfter.map(({ key }) => key),
+    ...invalidates,
+  ]);
+  return [...new Set(keys)];
 }
 
 function values(facts: FactSet, keys: readonly string[]): FactAfter[] {

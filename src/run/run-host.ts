@@ -382,6 +382,7 @@ class HostRunner {
       links: this.#links(facts, port),
       loginDemanded: waits || work.checks.some(({ kind }) => kind === 'login'),
       wanted: proofWanted,
+      lossAccepted: this.#run.acceptLoss.includes(this.#endpoint.user),
     });
     return verdict.keep
       ? this.#confirm(applied, checks, verdict.failure)
@@ -449,7 +450,7 @@ class HostRunner {
       emit({ type: 'settled', runId: guard.runId, how: 'confirmed' });
       this.#push(plan, { ...guard, state: 'confirmed' }, checks);
       this.#kept = true;
-      await receipts.settle(guard.runId, 'confirmed');
+      await receipts.settle(guard.runId, 'confirmed', this.#facts);
       return failure === null ? null : this.#done('changed', failure);
     }
     const reverted = answer?.state === 'reverted';

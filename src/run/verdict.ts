@@ -21,6 +21,8 @@ export interface Evidence {
   readonly loginDemanded: boolean;
   /** What a proof reaches where all is well: a login, or less where the endpoint is this machine. */
   readonly wanted: ProofLevel;
+  /** True where the person said that the endpoint's user may lose access. */
+  readonly lossAccepted: boolean;
 }
 
 /** Whether a stage stays; a kept one may still leave people shut out, and then says so. */
@@ -47,7 +49,7 @@ export function judge(evidence: Evidence): Verdict {
   }
   const worse = before !== null && !atLeast(after.level, before);
   const clear = links.length > 0 && links.every(({ state }) => state === 'ok');
-  if (worse || clear || evidence.loginDemanded) {
+  if (!evidence.lossAccepted && (worse || clear || evidence.loginDemanded)) {
     const why = worse ? 'worse' : evidence.loginDemanded ? 'demanded' : 'clear';
     return { keep: false, failure: proofFailure(after, before, why) };
   }

@@ -1,5 +1,6 @@
 import type { Account } from '../facts/accounts.ts';
-import { maxFollowedAccounts, type LoginPaths } from '../facts/login-path.ts';
+import type { LoginPaths } from '../facts/login-path.ts';
+import { maxFollowedAccounts } from '../facts/login-path-sh.ts';
 import { describeRefusal, refusals } from '../facts/sshd-admission.ts';
 import { eitherOf, joinFindings, passes, stops, unsure, type Finding, type Link } from './link.ts';
 import { expandPattern, judgeKeyPath, realPath } from './key-path.ts';

@@ -1,5 +1,7 @@
 import { request, type FactRequest, type Part } from '../../../src/facts/fact.ts';
+import { accountRequest } from '../../../src/facts/accounts.ts';
 import { facts } from '../../../src/facts/index.ts';
+import { loginPathRequest } from '../../../src/facts/login-path.ts';
 import { loginFilesFact } from '../../../src/facts/login-files.ts';
 import { networkFact } from '../../../src/facts/network.ts';
 import { unitsFact } from '../../../src/facts/units.ts';
@@ -8,6 +10,8 @@ import { part } from './captured.ts';
 /** Every fact there is, those with arguments for a hostile one. */
 export const everyFact: readonly FactRequest[] = [
   ...facts.values(),
+  accountRequest("ro'ot"),
+  loginPathRequest("ro'ot"),
   request(loginFilesFact, "ro'ot"),
   request(networkFact, '192.0.2.7'),
   request(unitsFact, ['ssh.service', "it's"]),
