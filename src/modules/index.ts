@@ -8,6 +8,7 @@ import { nftRule } from './nft-rule.ts';
 import { selinuxPort } from './selinux-port.ts';
 import { sshUnit } from './ssh-unit.ts';
 import { sshdAdmit } from './sshd-admit.ts';
+import { sshdDropIn } from './sshd-drop-in.ts';
 import { sshdOption } from './sshd-option.ts';
 import { sshdPort } from './sshd-port.ts';
 import { sshdSyntax } from './sshd-syntax.ts';
@@ -23,6 +24,7 @@ const all: readonly Module[] = [
   selinuxPort,
   sshUnit,
   sshdAdmit,
+  sshdDropIn,
   sshdOption,
   sshdPort,
   sshdSyntax,

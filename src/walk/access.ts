@@ -150,12 +150,14 @@ export function accessGate(input: AccessInput): AccessVerdict {
 const personal: readonly Layer[] = ['authentication', 'account', 'session'];
 
 // The operator is in, whatever the facts say: a rule that was not there before locks that login out,
-// too. What was broken in the same way before is what the session lives on in spite of.
+// too. What was broken in the same way before is what the session lives on in spite of; a port that
+// nothing listens on is one that something else leads to.
 function isLost(link: Link, was: Link | null, reason: AccessReason): boolean {
   if (link.state !== 'broken') {
     return false;
   }
-  return was?.state !== 'broken' || (reason === 'operator' && was.by !== link.by);
+  const another = reason === 'operator' && link.layer !== 'listener' && was?.by !== link.by;
+  return was?.state !== 'broken' || another;
 }
 
 interface Candidate {

@@ -225,8 +225,11 @@ describe('a PAM stack', () => {
 const account = accountOf('admin');
 const pam = pamWith([]);
 
-function ask(text: string, more: Partial<PamQuestion> = {}): string | null {
-  const own = pamWith([text], more.pam);
+function ask(
+  text: string,
+  more: Partial<PamQuestion> & { readonly files?: Pam['files'] } = {},
+): string | null {
+  const own = pamWith([text], more.files === undefined ? {} : { files: more.files });
   const stack = readStack(own, 'account');
   const entry = stack.ok ? stack.entries.at(-1) : undefined;
   const question: PamQuestion = {
@@ -238,9 +241,7 @@ function ask(text: string, more: Partial<PamQuestion> = {}): string | null {
     goodPassword: true,
     ...more,
   };
-  return entry === undefined
-    ? 'no entry'
-    : judgeModule(entry, { ...question, pam: more.pam ?? own }).says;
+  return entry === undefined ? 'no entry' : judgeModule(entry, question).says;
 }
 
 describe('a PAM module', () => {
@@ -298,13 +299,11 @@ describe('a PAM module', () => {
   });
 
   it('pam_limits counts logins', () => {
-    const limits = (text: string): Pam => ({
-      ...pam,
-      modules: { 'pam_limits.so': true },
-      files: { '/etc/security/limits.conf': lines([text]) },
-    });
     const says = (text: string, name = 'admin'): string | null =>
-      ask('account required pam_limits.so', { pam: limits(text), account: accountOf(name) });
+      ask('account required pam_limits.so', {
+        files: { '/etc/security/limits.conf': lines([text]) },
+        account: accountOf(name),
+      });
     expect(says('* soft core 0')).toBe('success');
     expect(says('* hard maxlogins 4')).toBeNull();
     expect(says('* hard maxlogins 4', 'root')).toBe('success');
