@@ -24,10 +24,7 @@ export function usageError(what: string, why: string): RunFailure {
   });
 }
 
-const commandNames = [
-  ...['run', 'undo', 'confirm', 'revert', 'status', 'runs', 'show'],
-  ...['list', 'lint', 'docs'],
-];
+const commandNames = 'run undo confirm revert status runs show list lint docs'.split(' ');
 
 /** Reports what commander refused; returns the exit status. */
 export function reportUsage(error: CommanderError, argv: readonly string[]): number {

@@ -278,6 +278,10 @@ function whyIncomplete(text: string, count: number): string | null {
   if (count >= maxAccounts) {
     return `there are more than ${maxAccounts}`;
   }
+  // passwd(5) of `compat`: a plus asks NIS for more.
+  if (/^\+/m.test(text)) {
+    return 'the file also asks NIS, which need not list all it has';
+  }
   // A directory lists its users only where enumeration is on, and nobody can see whether it is.
   const remote = source
     .split(/\s+/)

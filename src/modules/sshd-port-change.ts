@@ -29,7 +29,7 @@ export function configChanges(
         path,
         beforeSha256: before?.sha256 ?? null,
         content: text,
-        gate: ['sshd_gate', path],
+        gate: ['sshd_gate', path, ...(now.options.file === null ? [] : ['-f', now.options.file])],
       },
       holds: null,
       undo: { type: 'snapshot' },

@@ -78,6 +78,13 @@ describe('accounts', () => {
     });
   });
 
+  it('says so of NIS, too', () => {
+    const parts = new Map(capturedParts('accounts', 'debian12-clean'));
+    const passwd = `${parts.get('passwd')?.text ?? ''}\n+:empty:::::\n`;
+    const observed = accountsFact.parse(parts.set('passwd', part(passwd)), undefined);
+    expect(observed.known && observed.value.incomplete).toContain('NIS');
+  });
+
   it('does not know groups for sure where a directory service has some', () => {
     const parts = new Map(capturedParts('accounts', 'debian12-clean'));
     const group = parts.get('group')?.text.replace('source files', 'source files ldap') ?? '';

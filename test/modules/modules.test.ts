@@ -402,10 +402,16 @@ describe.each(distros)('modules on %s', (distro) => {
   });
 });
 
+const argsOf: Readonly<Record<string, object>> = {
+  'fail2ban-ban': { address: client },
+  'host-keys': {},
+  'login-files': { user: 'admin' },
+  'sshd-admit': { user: 'admin' },
+  'sshd-drop-in': { name: '50-x.conf', content: 'X11Forwarding no' },
+  'sshd-option': { option: 'X11Forwarding', value: 'no' },
+  'sshd-syntax': {},
+};
+
 function argsFor(name: string): object {
-  return (
-    { 'fail2ban-ban': { address: client }, 'host-keys': {}, 'login-files': { user: 'admin' } }[
-      name
-    ] ?? { port: 22 }
-  );
+  return argsOf[name] ?? { port: 22 };
 }

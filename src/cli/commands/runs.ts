@@ -11,9 +11,14 @@ import { unknownRun } from './settle.ts';
 export async function runsCommand(flags: { readonly output: string }): Promise<number> {
   const receipts = await openReceipts(process.env).list();
   if (flags.output === 'json') {
-    const runs = receipts.map(({ runId, host, title, startedAt, endedAt, stages, undoes }) => ({
-      ...{ runId, host, title, startedAt, endedAt, undoes },
-      stages: stages.map((stage) => ({ runId: stage.runId, state: stage.state })),
+    const runs = receipts.map((receipt) => ({
+      runId: receipt.runId,
+      host: receipt.host,
+      title: receipt.title,
+      startedAt: receipt.startedAt,
+      endedAt: receipt.endedAt,
+      undoes: receipt.undoes,
+      stages: receipt.stages.map((stage) => ({ runId: stage.runId, state: stage.state })),
     }));
     process.stdout.write(`${JSON.stringify({ schema: 'remedy.runs/1', runs }, null, 2)}\n`);
     return 0;

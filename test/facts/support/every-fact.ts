@@ -1,5 +1,6 @@
 import { request, type FactRequest, type Part } from '../../../src/facts/fact.ts';
 import { accountRequest } from '../../../src/facts/accounts.ts';
+import { commandsFact } from '../../../src/facts/commands.ts';
 import { facts } from '../../../src/facts/index.ts';
 import { loginPathRequest } from '../../../src/facts/login-path.ts';
 import { loginFilesFact } from '../../../src/facts/login-files.ts';
@@ -11,6 +12,7 @@ import { part } from './captured.ts';
 export const everyFact: readonly FactRequest[] = [
   ...facts.values(),
   accountRequest("ro'ot"),
+  request(commandsFact, ['gpasswd', 'no-such-tool']),
   loginPathRequest("ro'ot"),
   request(loginFilesFact, "ro'ot"),
   request(networkFact, '192.0.2.7'),
