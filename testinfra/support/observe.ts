@@ -10,7 +10,7 @@ export async function observeFacts<V>(
   requests: readonly FactRequest<V>[],
 ): Promise<Observed<V>[]> {
   const token = randomBytes(16).toString('hex');
-  const { program, parts } = compileObservation(requests as readonly FactRequest[], token);
+  const { program, parts } = compileObservation(requests, token);
   const result = await host.exec(program);
   const reader = new RecordReader(token, parts.length);
   reader.push(Buffer.from(result.stdout));

@@ -37,6 +37,8 @@ ENTERED_ONLY = {"/run/systemd/transient"}
 
 HASHED_TREES = ("/etc/", "/root/", "/home/", "/var/lib/", "/run/")
 
+RUN_ID = re.compile(rb"\b\d{8}-\d{6}-[0-9a-f]{6}\b")
+
 # A mount of credentials comes and goes with the start of its service.
 NOISY_UNITS = re.compile(r"^(run-credentials-.*\.mount|session-.*\.scope|user(-\d+)?\.slice|user@\d+\.service|user-runtime-dir@\d+\.service"
                          r"|run-user-\d+\.mount|.*\.device|systemd-tmpfiles-clean\..*|sshd@.*\.service|ssh@.*\.service)$")
@@ -61,8 +63,9 @@ def describe(path):
 
 
 def digest(path):
+    # A file that remedy wrote names the run; two runs that wrote the same are the same.
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else hashlib.sha256(file.read()).hexdigest()
+        return hashlib.sha256(RUN_ID.sub(b"RUN", file.read())).hexdigest()
 
 
 def files():
@@ -70,6 +73,8 @@ def files():
     folders = sys.argv[1:] or ["/"]
     while folders:
         folder = folders.pop()
+        if not os.path.isdir(folder):
+            continue
         for entry in os.scandir(folder):
             path = entry.path
             if path in SKIPPED_TREES or NOISE.match(path):
@@ -119,7 +124,8 @@ def read(path):
 print(json.dumps({
     "files": files(),
     "units": units("list-units"),
-    "unitFiles": units("list-unit-files"),
+    # Slow, and what is enabled shows in the links below /etc.
+    "unitFiles": {} if sys.argv[1:] else units("list-unit-files"),
     "nft": output("nft", "--stateless", "list", "ruleset"),
     "iptables": rules("iptables-save"),
     "ip6tables": rules("ip6tables-save"),

@@ -21,7 +21,7 @@ export interface Snapshot {
 /**
  * Leaves out what any login, or a daemon that runs anyway, changes: logs, sessions, sudo's time stamps.
  *
- * @param trees folders to look at; default: all of the host.
+ * @param trees folders to look at; then unit files are left out. Default: all of the host.
  */
 export async function snapshot(host: LabHost, trees: readonly string[] = []): Promise<Snapshot> {
   const script = await readFile(new URL('./snapshot.py', import.meta.url));

@@ -10,6 +10,8 @@ export interface Row {
   readonly undo: string;
   readonly root: Expected;
   readonly admin: Expected;
+  /** The facts that the row can change; without it, all are read anew. */
+  readonly facts?: readonly string[];
   /** What is different on Debian 13. */
   readonly debian13?: Pair;
 }
@@ -34,32 +36,41 @@ function config(name: string, pair: Pair, lines: string, before = '', after = ''
   );
 }
 
+const personal = ['accounts', 'account', 'login-paths', 'login-path', 'pam', 'sshd-daemon'];
+
+/** A change that only the facts about accounts can show. */
+function ownFacts(one: Row): Row {
+  return { ...one, facts: personal };
+}
+
 /** A change of admin's home, .ssh or keys, which are kept beside and put back. */
 function home(name: string, admin: Expected, breaks: string): Row {
-  return row(
-    name,
-    ['ok', admin],
-    `rm -rf /root/home; cp -a /home/admin /root/home; ${breaks}`,
-    'rm -rf /home/admin; cp -a /root/home /home/admin',
+  return ownFacts(
+    row(
+      name,
+      ['ok', admin],
+      `rm -rf /root/home; cp -a /home/admin /root/home; ${breaks}`,
+      'rm -rf /home/admin; cp -a /root/home /home/admin',
+    ),
   );
 }
 
 /** A change of files that are kept beside and put back. */
-function files(name: string, pair: Pair, paths: string, breaks: string): Row {
+function files(name: string, pair: Pair, paths: string, breaks: string, after = ':'): Row {
   return row(
     name,
     pair,
     `rm -rf /root/kept; mkdir /root/kept; cp -a --parents ${paths} /root/kept; ${breaks}`,
-    `rm -rf ${paths}; cp -a /root/kept/. /`,
+    `rm -rf ${paths}; cp -a /root/kept/. /; ${after}`,
   );
 }
 
 function pam(name: string, pair: Pair, breaks: string): Row {
-  return files(name, pair, '/etc/pam.d /etc/security', breaks);
+  return ownFacts(files(name, pair, '/etc/pam.d /etc/security', breaks));
 }
 
 function account(name: string, pair: Pair, breaks: string): Row {
-  return files(name, pair, '/etc/passwd /etc/shadow /etc/group /etc/gshadow', breaks);
+  return ownFacts(files(name, pair, '/etc/passwd /etc/shadow /etc/group /etc/gshadow', breaks));
 }
 
 /** What OpenSSH 10 looks at only when it starts. */
@@ -319,10 +330,11 @@ const stacks: readonly Row[] = [
     adminOut('account'),
     'echo account requisite pam_succeed_if.so uid lt 1000 quiet >>/etc/pam.d/sshd',
   ),
-  pam(
+  files(
     'pam_shells',
     adminOut('account'),
-    'echo account required pam_shells.so >>/etc/pam.d/sshd; sed -i "s,/bin/bash$,/bin/dash," /etc/shells; usermod -s /bin/bash admin; sed -i /bash/d /etc/shells; usermod -s /bin/dash root',
+    '/etc/pam.d /etc/shells /etc/passwd /etc/shadow',
+    'echo account required pam_shells.so >>/etc/pam.d/sshd; usermod -s /bin/dash root; sed -i /bash/d /etc/shells',
   ),
   pam(
     'a jump over a denial',
@@ -373,13 +385,14 @@ const daemon: readonly Row[] = [
     'echo "sshd: 10.77.: deny" >>/etc/hosts.allow',
     ': >/etc/hosts.allow',
   ),
-  late(files('no host keys', bothOut('handshake'), '/etc/ssh', 'rm /etc/ssh/ssh_host_*')),
+  late(files('no host keys', bothOut('handshake'), '/etc/ssh', 'rm /etc/ssh/ssh_host_*', restart)),
   late(
     files(
       'host keys that all may read',
       bothOut('handshake'),
       '/etc/ssh',
       'chmod 644 /etc/ssh/ssh_host_*_key',
+      restart,
     ),
   ),
   row('no folder for sshd', bothOut('handshake'), 'rmdir /run/sshd', 'mkdir -m 755 /run/sshd'),
@@ -403,11 +416,7 @@ const daemon: readonly Row[] = [
     ],
     'ForceCommand /bin/true',
   ),
-  config(
-    'ChrootDirectory that is not root\u2019s'.replace('\u2019', ''),
-    bothOut('session'),
-    'ChrootDirectory /home/admin',
-  ),
+  config('a chroot of another account', bothOut('session'), 'ChrootDirectory /home/admin'),
   row(
     'a rule of nftables',
     bothOut('firewall'),

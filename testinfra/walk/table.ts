@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Endpoint } from '../../src/core/endpoint.ts';
-import { FactSet } from '../../src/facts/fact.ts';
+import { FactSet, unknown, type Observed } from '../../src/facts/fact.ts';
 import { brokenLink, walk, walkRequests } from '../../src/walk/walk.ts';
 import type { Link } from '../../src/walk/link.ts';
 import { openLab, type Lab, type LabHost, type Root } from '../support/lab.ts';
@@ -10,15 +10,6 @@ import { rows, type Expected, type Row } from './rows.ts';
 
 let lab: Lab;
 let fingerprint: string;
-
-beforeAll(async () => {
-  lab = await openLab();
-  fingerprint = (await runOrThrow(['ssh-keygen', '-lf', lab.keyFile])).split(' ')[1] ?? '';
-});
-
-afterAll(async () => {
-  await lab.down();
-});
 
 function endpointOf(host: LabHost, user: string): Endpoint {
   return {
@@ -32,26 +23,27 @@ function endpointOf(host: LabHost, user: string): Endpoint {
   };
 }
 
-async function walkBoth(host: LabHost): Promise<Record<'root' | 'admin', Link[]>> {
-  const endpoints = { root: endpointOf(host, 'root'), admin: endpointOf(host, 'admin') };
-  const requests = [
-    ...new Map(
-      [...walkRequests(endpoints.root), ...walkRequests(endpoints.admin)].map((one) => [
-        one.key,
-        one,
-      ]),
-    ).values(),
+type Observations = ReadonlyMap<string, Observed<unknown>>;
+
+async function observeAll(host: LabHost, wanted: (name: string) => boolean): Promise<Observations> {
+  const all = [
+    ...walkRequests(endpointOf(host, 'root')),
+    ...walkRequests(endpointOf(host, 'admin')),
   ];
-  const values = await observeFacts(host, requests);
-  const facts = new FactSet(
-    new Map(
-      requests.map(({ key }, index) => [
-        key,
-        values[index] ?? { known: false, because: 'no answer' },
-      ]),
-    ),
+  const requests = [...new Map(all.map((one) => [one.key, one])).values()].filter(({ name }) =>
+    wanted(name),
   );
-  return { root: walk(facts, endpoints.root), admin: walk(facts, endpoints.admin) };
+  const values = await observeFacts(host, requests);
+  return new Map(
+    requests.map(({ key }, index) => [key, values[index] ?? unknown<unknown>('no answer')]),
+  );
+}
+
+function walkBoth(host: LabHost, facts: FactSet): Record<'root' | 'admin', Link[]> {
+  return {
+    root: walk(facts, endpointOf(host, 'root')),
+    admin: walk(facts, endpointOf(host, 'admin')),
+  };
 }
 
 /** What the walk says in the words of the table. */
@@ -67,8 +59,13 @@ function words(expected: Expected): { verdict: string; works: boolean } {
     : { verdict: `unknown ${expected.unknown}`, works: expected.works };
 }
 
-async function seen(host: LabHost): Promise<Record<string, unknown>> {
-  const links = await walkBoth(host);
+async function seen(
+  host: LabHost,
+  one: Row,
+  before: Observations,
+): Promise<Record<string, unknown>> {
+  const now = await observeAll(host, (name) => one.facts?.includes(name) ?? true);
+  const links = walkBoth(host, new FactSet(new Map([...before, ...now])));
   // A login that is never answered costs its whole time limit.
   const options = { family: 4, connectSeconds: 2, timeoutMs: 8000 } as const;
   const [root, admin] = await Promise.all([
@@ -84,12 +81,12 @@ async function seen(host: LabHost): Promise<Record<string, unknown>> {
   };
 }
 
-async function tryRow(host: LabHost, root: Root, one: Row): Promise<void> {
+async function tryRow(host: LabHost, root: Root, one: Row, before: Observations): Promise<void> {
   const [rootLogin, adminLogin] =
     (root === 'debian13' ? one.debian13 : undefined) ?? ([one.root, one.admin] as const);
   await host.exec(one.break);
   try {
-    const found = await seen(host);
+    const found = await seen(host, one, before);
     expect(found, JSON.stringify(found['why'], null, 2)).toMatchObject({
       root: words(rootLogin),
       admin: words(adminLogin),
@@ -99,30 +96,47 @@ async function tryRow(host: LabHost, root: Root, one: Row): Promise<void> {
   }
 }
 
-// Each host takes a share of the rows, one after the other; the hosts work beside each other.
-const hosts: readonly (readonly [name: string, root: Root, take: (index: number) => boolean])[] = [
-  ['w12a', 'debian12', (index) => index % 2 === 0],
-  ['w12b', 'debian12', (index) => index % 2 === 1],
-  ['w13', 'debian13', (index) => index % 5 === 0],
-];
+/** One host of the table, and the rows that it takes, one after the other. */
+export interface TableHost {
+  readonly name: string;
+  readonly root: Root;
+  take(index: number): boolean;
+}
 
-describe.concurrent.each(hosts)('the walk on %s agrees with real logins', (name, root, take) => {
-  let host: LabHost;
-
+/** Breaks hosts row by row, and holds what the walk says against real logins. */
+export function testTable(hosts: readonly TableHost[]): void {
   beforeAll(async () => {
-    host = await lab.up(name, { root });
-    // OpenSSH 10 shuts out clients that fail often.
-    await host.exec(
-      'sshd -T | grep -q persourcepenalties && { echo PerSourcePenalties no >/etc/ssh/sshd_config.d/00-lab.conf; systemctl restart ssh.service; }; :',
-    );
+    lab = await openLab();
+    fingerprint = (await runOrThrow(['ssh-keygen', '-lf', lab.keyFile])).split(' ')[1] ?? '';
   });
 
-  const own = rows.filter((_, index) => take(index));
-  test.each(own.map((one) => [one.name, one] as const))(
-    '%s',
-    { concurrent: false },
-    async (_, one) => {
-      await tryRow(host, root, one);
+  afterAll(async () => {
+    await lab.down();
+  });
+
+  describe.concurrent.each(hosts.map((one) => [one.name, one] as const))(
+    'the walk on %s agrees with real logins',
+    (_name, table) => {
+      let host: LabHost;
+      let before: Observations;
+
+      beforeAll(async () => {
+        host = await lab.up(table.name, { root: table.root });
+        // OpenSSH 10 shuts out clients that fail often.
+        await host.exec(
+          'sshd -T | grep -q persourcepenalties && { echo PerSourcePenalties no >/etc/ssh/sshd_config.d/00-lab.conf; systemctl restart ssh.service; }; :',
+        );
+        before = await observeAll(host, () => true);
+      });
+
+      const own = rows.filter((_, index) => table.take(index));
+      test.each(own.map((one) => [one.name, one] as const))(
+        '%s',
+        { concurrent: false },
+        async (_, one) => {
+          await tryRow(host, table.root, one, before);
+        },
+      );
     },
   );
-});
+}
