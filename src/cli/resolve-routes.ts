@@ -7,9 +7,10 @@ import { checkHostName, checkPort, checkUserName } from '../core/host-name.ts';
 import { quoteArgv, type Argv } from '../core/quote.ts';
 import type { Result } from '../core/result.ts';
 import { createExecRoute, splitCommand } from '../route/exec.ts';
-import { knownHostsName } from '../route/known-hosts.ts';
+import { fingerprint, knownHostsName } from '../route/known-hosts.ts';
 import { createLocalRoute } from '../route/local.ts';
 import type { Route, Session } from '../route/route.ts';
+import { readKeyFile } from '../route/ssh-key.ts';
 import { sourceAddress } from '../route/source-address.ts';
 import { createSshRoute } from '../route/ssh.ts';
 import { hostKeyName } from '../route/ssh-failure.ts';
@@ -23,7 +24,7 @@ import {
 import type { Operator } from '../walk/access.ts';
 import { loginProber, type Prober } from '../run/prove.ts';
 import type { ProofLevel } from '../run/result.ts';
-import { askSecret, takeSecret } from './prompt.ts';
+import { askSecret, canAsk, takeSecret } from './prompt.ts';
 import { usageError } from './usage.ts';
 
 /** The flags that say which host it is and how to get in. */
@@ -90,7 +91,10 @@ export async function resolveRoutes(
     jump: checked.jump,
     password: secrets.ssh,
   });
-  const endpoint = await toEndpoint(target, checked.from);
+  const endpoint = {
+    ...(await toEndpoint(target, checked.from)),
+    ...(await credentialOf(flags.identity, target)),
+  };
   const sudo = { sudoPassword: secrets.sudo, askSudoPassword: askSecret };
   const sshRoute = (to: SshTarget): Route =>
     createSshRoute({
@@ -136,7 +140,9 @@ export async function resolveRoutes(
     operator: (route, session) => {
       const to = route === own ? target : vias.find((via) => via.route === route)?.target;
       const from = session.connection?.client ?? null;
-      return to === undefined ? null : { user: to.user, port: to.port, from };
+      // Who comes by the endpoint itself comes by its new port, too, where it gets one.
+      const port = to === target ? null : to?.port;
+      return to === undefined || port === undefined ? null : { user: to.user, port, from };
     },
     prober: loginProber(target),
     proofWanted: flags.host === undefined ? 'banner' : 'login',
@@ -228,6 +234,24 @@ async function toEndpoint(target: SshTarget, from: string | null): Promise<Endpo
     user: target.user,
     from: assumed === null ? null : { address: assumed, assumed: from === null },
     alsoFrom: others.filter((other) => addressFamily(other) !== family),
+  };
+}
+
+// With keys that were named no other key is offered, so it is known whether the host has them.
+async function credentialOf(
+  named: readonly string[],
+  target: SshTarget,
+): Promise<Pick<Endpoint, 'credential' | 'keyFingerprints'>> {
+  // Where a person can be asked, a password may follow.
+  if (named.length === 0 || target.password !== null || canAsk()) {
+    return {};
+  }
+  const files = await Promise.all(target.identities.map((file) => readKeyFile(file)));
+  const keys = files.map((file) => ('publicKey' in file ? file.publicKey : null));
+  const known = keys.every((key) => key !== null);
+  return {
+    credential: 'key',
+    keyFingerprints: known ? keys.flatMap((key) => (key === null ? [] : [fingerprint(key)])) : null,
   };
 }
 

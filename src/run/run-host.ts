@@ -86,6 +86,8 @@ interface Applied {
   readonly deadlineMs: number;
 }
 
+const earlierKept = 'The stages before it were proven and kept.';
+
 /** How a stage that was applied ended, or null where it is confirmed and the run goes on. */
 type StageEnd = HostResult | null;
 
@@ -117,10 +119,9 @@ class HostRunner {
   /** The result of a run that a failure ended. */
   failed(failure: Failure): HostResult {
     if (this.#kept) {
-      return this.#done(
-        'unknown',
-        failure.code === 'blocked' ? failure : lostAfterChanges(failure),
-      );
+      return failure.code === 'connection-lost' || failure.code === 'garbled'
+        ? this.#done('unknown', lostAfterChanges(failure))
+        : this.#done('stuck', { ...failure, access: earlierKept });
     }
     const codes: Partial<Record<Failure['code'], Outcome>> = {
       blocked: 'refused',
