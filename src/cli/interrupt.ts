@@ -28,12 +28,20 @@ export function watchInterrupts(): Interrupt {
   const names = Object.keys(statuses) as NodeJS.Signals[];
   let status: number | null = null;
   let armed: { readonly runId: string; readonly seconds: number } | null = null;
+  // Between the sending of a stage and the host's word that it is armed, nobody knows.
+  let sent = false;
   const onSignal = (name: NodeJS.Signals): void => {
     const code = statuses[name] ?? 143;
     if (status !== null) {
-      say(armed === null ? 'Left at once. Nothing is armed on the host.' : leftWords(armed));
+      say(
+        armed !== null
+          ? leftWords(armed)
+          : sent
+            ? sentWords
+            : 'Left at once. Nothing is armed on the host.',
+      );
       // Nothing written is 130; changes that wait for their guard need a person.
-      process.exit(armed === null ? code : 3);
+      process.exit(armed === null && !sent ? code : 3);
     }
     status = code;
     say(
@@ -50,15 +58,23 @@ export function watchInterrupts(): Interrupt {
       return status;
     },
     watch(event) {
-      if (event.type === 'armed') {
+      if (event.type === 'phase' && event.phase === 'apply') {
+        sent = true;
+      } else if (event.type === 'armed') {
         armed = event;
       } else if (event.type === 'settled') {
         armed = null;
+        sent = false;
+      } else if (event.type === 'phase-failed' && event.phase === 'apply' && armed === null) {
+        sent = false;
       }
     },
     stop: () => names.forEach((name) => process.off(name, onSignal)),
   };
 }
+
+const sentWords =
+  'Left at once. The program may be on its way to the host. If it begins, it takes everything back by itself: nobody confirms it.\nTo see whether it has begun, and how it stands:\n    remedy status';
 
 function leftWords({ runId, seconds }: { runId: string; seconds: number }): string {
   return `Left at once. The guard on the host is armed: unless run ${runId} is confirmed, it takes everything back within ${seconds} s after the last change.\n${settleWords(runId)}`;

@@ -1,4 +1,5 @@
 import type { Argv } from './quote.ts';
+import type { Text } from './secret-text.ts';
 
 /** What can go wrong by making a change: nothing, a service, or the access we came for. */
 export type Risk = 'none' | 'service' | 'access';
@@ -31,10 +32,20 @@ export interface FileIdentity {
  */
 export type Action =
   /** Runs a command; exit 0 is success. After a failure `explain` says why on standard output. */
-  | { readonly type: 'run'; readonly argv: Argv; readonly explain?: Argv }
+  | {
+      readonly type: 'run';
+      readonly argv: Argv;
+      readonly explain?: Argv;
+      /**
+       * Of an undo: run besides where the change or its undo was cut off half-way; it brings the live
+       * state in line with the tool's files.
+       */
+      readonly mend?: Argv;
+    }
   /**
    * Replaces the bytes of a file whose directory root owns: temp beside it, gate, rename. A file that
-   * was not there is made; `content` null takes it away.
+   * was not there is made, for root alone to read where the change is sensitive; `content` null takes
+   * it away.
    */
   | {
       readonly type: 'write';
@@ -42,7 +53,7 @@ export type Action =
       /** SHA-256 of the bytes observed, in hex, or null for a file that is not there; else drift. */
       readonly beforeSha256: string | null;
       /** The new bytes, one character each (latin1), so that no byte is lost. */
-      readonly content: string | null;
+      readonly content: Text | null;
       /** Run with the candidate's path appended; a non-zero exit keeps the old file. */
       readonly gate?: Argv;
     }
@@ -79,6 +90,11 @@ export type Action =
       readonly service: string;
       readonly ports: readonly number[];
     }
+  /**
+   * Stops a unit of sshd. The folder that its sshd shuts itself into stays where another sshd still
+   * runs: systemd takes it away with the unit, and no sshd takes logins without it.
+   */
+  | { readonly type: 'sshd-stop'; readonly unit: string }
   /** Deletes the nft rules of one chain that carry a comment of ours. */
   | {
       readonly type: 'nft-delete';
@@ -117,14 +133,18 @@ export interface Change {
   /** One line: what the change does. */
   readonly summary: string;
   /** State before and after, as text people read; the diff is made of these two. */
-  readonly before: string;
-  readonly after: string;
+  readonly before: Text;
+  readonly after: Text;
   readonly action: Action;
   /** A read-only command that exits 0 when the change holds, or null where `action` proves it. */
   readonly holds: Argv | null;
   readonly undo: Undo;
   readonly risk: Risk;
-  /** True where before and after must be shown as digests only. */
+  /**
+   * True where before, after and content must be seen by nobody: they are shown and stored as digests,
+   * the content is on the host only until the change is made, and what its commands say is not heard.
+   * `summary`, `target` and argv are seen by everybody all the same.
+   */
   readonly sensitive: boolean;
   readonly factsAfter: readonly FactAfter[];
   /** Keys of facts that nobody can foresee after this change. */

@@ -13,6 +13,8 @@ export interface Listener {
   readonly port: number;
   /** Program names that hold it; empty where they are not known. */
   readonly processes: readonly string[];
+  /** Their process ids; missing or empty where they are not known. */
+  readonly pids?: readonly number[];
 }
 
 /** Listening TCP sockets, by ss(8), or by /proc/net where there is no ss. */
@@ -50,12 +52,14 @@ function parseSsLine(line: string): Listener[] {
   }
   // The zone stands behind the bracket: [fe80::1]%eth0:22.
   const address = (local[1] ?? '').replace(/%.*$/, '').replace(/^\[|\]$/g, '');
-  const processes = [...line.matchAll(/\("([^"]*)",pid=/g)].map((match) => match[1] ?? '');
+  const holders = [...line.matchAll(/\("([^"]*)",pid=(\d+)/g)];
+  const processes = holders.map((match) => match[1] ?? '');
   return [
     {
       address: normalAddress(address) ?? address,
       port: Number(local[2]),
       processes: [...new Set(processes)],
+      pids: [...new Set(holders.map((match) => Number(match[2])))],
     },
   ];
 }

@@ -10,6 +10,8 @@ export interface RunFiles {
   readonly now: readonly HostFile[];
   /** For each command that was asked: whether it says that its change holds; null where it fails. */
   readonly holds: ReadonlyMap<number, boolean | null>;
+  /** The names, without folders, of the files that it moved aside. */
+  readonly aside: ReadonlySet<string>;
 }
 
 /** Which run, and what to look at. */
@@ -28,6 +30,10 @@ export const runFilesFact: Fact<RunFilesQuery, RunFiles> = {
   slow: false,
   read: ({ runId, paths, holds }) => [
     { part: 'folder', sh: `[ -d ${quote(`/var/lib/remedy/${runId}`)} ]` },
+    {
+      part: 'aside',
+      sh: `for f in ${quote(`/var/lib/remedy/${runId}`)}/aside-*; do [ -e "$f" ] && line "${'${f##*/aside-}'}"; done`,
+    },
     { part: 'kept', sh: printFiles([`/var/lib/remedy/${runId}/files/[0-9]*`]) },
     { part: 'now', sh: paths.length === 0 ? ':' : printFiles(paths.map(quote)) },
     ...holds.map(({ number, argv }) => ({
@@ -45,6 +51,7 @@ export const runFilesFact: Fact<RunFilesQuery, RunFiles> = {
         kept.map((file) => [Number(file.path.slice(file.path.lastIndexOf('/') + 1)), file]),
       ),
       now: parseFiles(parts.get('now')?.latin1 ?? ''),
+      aside: new Set((parts.get('aside')?.latin1 ?? '').split('\n').filter((name) => name !== '')),
       holds: new Map(
         holds.map(({ number }) => [number, holdsOf(parts.get(`holds-${number}`)?.status)]),
       ),

@@ -3,6 +3,8 @@ import { findSshd } from './sshd-run.ts';
 
 /** What the running sshd needs besides its configuration. */
 export interface SshdDaemon {
+  /** The process that its unit started, or that its pid file names; null where nobody knows. */
+  readonly pid: number | null;
   /** The folder that sshd shuts itself into; null where nobody knows which. */
   readonly privilegeFolder: {
     readonly path: string;
@@ -35,6 +37,11 @@ for f in /etc/ssh/sshd_config /etc/ssh/sshd_config.d; do [ ! -e "$f" ] || set --
 [ $# -gt 0 ] || exit 3
 find -L "$@" -maxdepth 1 \\( -newer "$p" -o -cnewer "$p" \\) -print`;
 
+// A second sshd may have written the same pid file, so the unit is asked first.
+const pidSh = `if [ -d /run/systemd/system ]; then limit 10 systemctl show -p MainPID --value ssh.service sshd.service 2>/dev/null; fi
+cat /run/sshd.pid /var/run/sshd.pid 2>/dev/null
+:`;
+
 /** The folder, host keys, configuration and nologin files that a running sshd depends on. */
 export const sshdDaemonFact: Fact<undefined, SshdDaemon> = {
   name: 'sshd-daemon',
@@ -50,6 +57,7 @@ for f in /etc/ssh/ssh_host_*_key; do [ ! -f "$f" ] || set -- "$@" "$f"; done
 [ $# = 0 ] || stat -L -c '%u %g %a %n' -- "$@"`,
     },
     { part: 'changed', sh: changedSh },
+    { part: 'pid', sh: pidSh },
     {
       part: 'nologin',
       sh: 'for f in /run/nologin /var/run/nologin /etc/nologin; do [ ! -e "$f" ] || echo "$f"; done',
@@ -68,11 +76,17 @@ function parseSshdDaemon(parts: Parts): Observed<SshdDaemon> {
   }
   const changed = parts.get('changed');
   return known({
+    pid: toPid(parts.get('pid')?.text ?? ''),
     privilegeFolder: toFolder(parts.get('folder')?.text ?? ''),
     openHostKeys: toOpenKeys(parts.get('keys')?.text ?? ''),
     changedSince: changed?.status === 0 ? toPaths(changed.text) : null,
     nologin: toPaths(nologin.text),
   });
+}
+
+function toPid(text: string): number | null {
+  const pid = Number(/^[1-9]\d*$/m.exec(text)?.[0] ?? 0);
+  return pid === 0 ? null : pid;
 }
 
 function toFolder(text: string): SshdDaemon['privilegeFolder'] {

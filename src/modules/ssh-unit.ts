@@ -223,7 +223,9 @@ function unitChange(name: string, step: UnitStep, units: Units): Change {
     undo:
       step.undo === null
         ? { type: 'none', why: 'a counter was set back; nothing depends on it' }
-        : { type: 'run', argv: step.undo },
+        : step.undo[1] === 'stop'
+          ? { type: 'sshd-stop', unit: name }
+          : { type: 'run', argv: step.undo },
     risk: 'service',
     sensitive: false,
     factsAfter: [{ key: unitsRequest.key, value: { ...units, [name]: step.after } }],

@@ -29,6 +29,9 @@ import {
   sameTuple,
 } from './ufw-list.ts';
 
+// ufw writes its files first, and the kernel's rules of each family after them.
+const reload: Argv = ['ufw', 'reload'];
+
 const schema = admissionSchema.extend({
   rule: z.literal('allow').default('allow').describe('what the rule does'),
 });
@@ -256,7 +259,7 @@ function toChange(
     after: listText(rulesOf(after.ufw, packet.family)),
     action: { type: 'run', argv },
     holds: null,
-    undo: { type: 'run', argv: undo },
+    undo: { type: 'run', argv: undo, mend: reload },
     risk: 'access',
     sensitive: false,
     factsAfter: [
@@ -290,7 +293,7 @@ function mergeFamilies(changes: readonly Change[]): Change[] {
     before: `${v4.before}${v6.before}`,
     after: `${v4.after}${v6.after}`,
     action: { type: 'run', argv: ['ufw', 'allow', rule] },
-    undo: { type: 'run', argv: ['ufw', 'delete', 'allow', rule] },
+    undo: { type: 'run', argv: ['ufw', 'delete', 'allow', rule], mend: reload },
   };
   return [merged, ...others];
 }

@@ -1,3 +1,4 @@
+import { sealChange } from '../core/seal.ts';
 import type { FactRequest, FactSet } from '../facts/fact.ts';
 import { facts as conditionFacts } from '../facts/index.ts';
 import type { PlanContext } from '../modules/module.ts';
@@ -132,7 +133,7 @@ function decide(queue: readonly QueuedStep[], before: Decided, context: PlanCont
     );
     const planned =
       stop === undefined ? planStep(queued, facts, context) : undecided(queued, stop.id);
-    steps.push(planned);
+    steps.push({ ...planned, changes: planned.changes.map(sealChange) });
     for (const change of planned.changes) {
       facts = facts
         .with(change.factsAfter)

@@ -1,13 +1,12 @@
-import { createHash } from 'node:crypto';
 import { createTwoFilesPatch } from 'diff';
 import { cleanText } from '../core/clean.ts';
 import type { Change } from '../core/change.ts';
+import { digestOf, type Text } from '../core/secret-text.ts';
 
 /** The difference that a change makes, as a unified diff without a file header of dates. */
 export function changeDiff(change: Change): string {
-  const [before, after] = change.sensitive
-    ? [digest(change.before), digest(change.after)]
-    : [text(change, change.before), text(change, change.after)];
+  const before = shown(change, change.before);
+  const after = shown(change, change.after);
   const patch = createTwoFilesPatch(change.target, change.target, before, after, 'now', 'planned', {
     context: 3,
   });
@@ -18,11 +17,10 @@ export function changeDiff(change: Change): string {
   );
 }
 
-// Files are carried byte by byte; people read them as UTF-8.
-function text(change: Change, value: string): string {
-  return change.action.type === 'write' ? Buffer.from(value, 'latin1').toString('utf8') : value;
-}
-
-function digest(value: string): string {
-  return `sha256:${createHash('sha256').update(value, 'latin1').digest('hex')}\n`;
+function shown({ sensitive, action }: Change, value: Text): string {
+  if (sensitive || typeof value !== 'string') {
+    return `sha256:${digestOf(value)}\n`;
+  }
+  // Files are carried byte by byte; people read them as UTF-8.
+  return action.type === 'write' ? Buffer.from(value, 'latin1').toString('utf8') : value;
 }

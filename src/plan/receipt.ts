@@ -25,10 +25,29 @@ export interface StageReceipt {
   /** The stage's folder on the host is `/var/lib/remedy/` and this. */
   readonly runId: string;
   readonly state: 'open' | 'armed' | 'confirmed' | 'reverted' | 'stuck' | 'not-begun';
+  /** As they were made; of the texts of sensitive ones only the digests. */
   readonly changes: readonly Change[];
   /** The facts that the changes touched, as they were and as they were to be: for an undo's plan. */
   readonly before: readonly FactAfter[];
   readonly after: readonly FactAfter[];
+}
+
+/**
+ * The facts that changes touch and whose values may be written down: what a sensitive change touches
+ * may hold its text.
+ */
+export function openKeys(changes: readonly Change[]): string[] {
+  const hidden = new Set(touchedKeys(changes.filter(({ sensitive }) => sensitive)));
+  return touchedKeys(changes).filter((key) => !hidden.has(key));
+}
+
+/** The keys of all facts that changes touch, each once. */
+export function touchedKeys(changes: readonly Change[]): string[] {
+  const keys = changes.flatMap(({ factsAfter, invalidates }) => [
+    ...factsAfter.map(({ key }) => key),
+    ...invalidates,
+  ]);
+  return [...new Set(keys)];
 }
 
 /** Where receipts are kept. */

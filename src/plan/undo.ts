@@ -1,12 +1,13 @@
 import { createTwoFilesPatch } from 'diff';
 import type { Change, FactAfter } from '../core/change.ts';
 import { cleanText } from '../core/clean.ts';
-import { sha256Of } from '../core/digest.ts';
+import { sealChange } from '../core/seal.ts';
+import { digestOf } from '../core/secret-text.ts';
 import { request, type FactRequest, type FactSet } from '../facts/fact.ts';
 import { runFilesFact, type RunFiles } from '../facts/run-files.ts';
 import type { StagePlan } from './compile.ts';
 import type { PlannedStep } from './plan.ts';
-import type { StageReceipt } from './receipt.ts';
+import { touchedKeys, type StageReceipt } from './receipt.ts';
 
 /** What must be observed to undo a stage. */
 export function undoRequest(stage: StageReceipt): FactRequest<RunFiles> {
@@ -86,10 +87,12 @@ function inverse(change: Change, number: number, context: Context): Part {
     return inverseWrite(change, number, context);
   }
   if (action.type === 'host-key') {
-    const { undoId } = context;
-    const moves = ['', '.pub'].flatMap((end) =>
-      inverseKey(change, `${action.path}${end}`, action.aside, end, undoId),
-    );
+    const { undoId, files } = context;
+    const moves = ['', '.pub'].flatMap((end) => {
+      const path = `${action.path}${end}`;
+      const kept = files.aside.has(path.slice(path.lastIndexOf('/') + 1));
+      return inverseKey(change, path, kept ? action.aside : null, undoId);
+    });
     return { type: 'changes', changes: moves };
   }
   return undo.type === 'snapshot'
@@ -123,9 +126,11 @@ function inverseWrite(change: Change, number: number, { files, stage }: Context)
   if (same[0] !== change) {
     return nothing;
   }
+  // Once a secret stood in it, nobody may see what else does.
+  const sensitive = same.some((one) => one.sensitive);
   const written = same.at(-1)?.action;
   const wanted =
-    written?.type === 'write' && written.content !== null ? sha256Of(written.content) : null;
+    written?.type === 'write' && written.content !== null ? digestOf(written.content) : null;
   const now = files.now.find(({ path }) => path === action.path) ?? null;
   const nowSha = now?.sha256 ?? null;
   if (nowSha === action.beforeSha256) {
@@ -133,7 +138,8 @@ function inverseWrite(change: Change, number: number, { files, stage }: Context)
   }
   if (nowSha !== wanted) {
     const ours = written?.type === 'write' ? (written.content ?? '') : '';
-    return { type: 'edited', reason: editedReason(change, ours, now?.text ?? '') };
+    const shown = sensitive || typeof ours !== 'string' ? null : { ours, now: now?.text ?? '' };
+    return { type: 'edited', reason: editedReason(change, shown) };
   }
   const old = files.kept.get(number) ?? null;
   if (action.beforeSha256 !== null && old?.sha256 !== action.beforeSha256) {
@@ -143,27 +149,29 @@ function inverseWrite(change: Change, number: number, { files, stage }: Context)
     };
   }
   const content = action.beforeSha256 === null ? null : (old?.text ?? null);
-  return {
-    type: 'changes',
-    changes: [
-      {
-        ...turned(change),
-        summary: `put ${action.path} back as it was before run ${stage.runId}`,
-        before: now?.text ?? '',
-        after: content ?? '',
-        action: { ...action, beforeSha256: nowSha, content },
-        undo: { type: 'snapshot' },
-        holds: null,
-      },
-    ],
+  const back: Change = {
+    ...turned(change),
+    summary: `put ${action.path} back as it was before run ${stage.runId}`,
+    before: now?.text ?? '',
+    after: content ?? '',
+    // No gate: what stood there comes back as it was, and the access gate has said what that means.
+    action: { type: 'write', path: action.path, beforeSha256: nowSha, content },
+    undo: { type: 'snapshot' },
+    holds: null,
+    sensitive,
   };
+  return { type: 'changes', changes: [sealChange(back)] };
 }
 
-function editedReason(change: Change, ours: string, now: string): string {
+function editedReason(
+  change: Change,
+  shown: { readonly ours: string; readonly now: string } | null,
+): string {
   const first = `${change.target} was edited since by someone else`;
-  if (change.sensitive) {
+  if (shown === null) {
     return first;
   }
+  const { ours, now } = shown;
   const patch = createTwoFilesPatch('as the run left it', 'as it is now', ours, now, '', '', {
     context: 2,
   });
@@ -175,7 +183,6 @@ function inverseKey(
   change: Change,
   path: string,
   aside: string | null,
-  end: string,
   undoId: string,
 ): Change[] {
   const move = (from: string, to: string): Change => ({
@@ -189,17 +196,21 @@ function inverseKey(
     holds: null,
   });
   const fresh = move(path, `${path}.remedy-${undoId}`);
-  return aside === null || end !== '' ? [fresh] : [fresh, move(`${path}.${aside}`, path)];
+  return aside === null ? [fresh] : [fresh, move(`${path}.${aside}`, path)];
 }
 
 /** The facts that an undo touches: as they were, where nobody changed them since; else unforeseeable. */
 function foresee(stage: StageReceipt, facts: FactSet): [FactAfter[], string[]] {
   const known: FactAfter[] = [];
   const unforeseen: string[] = [];
-  for (const { key, value } of stage.after) {
+  for (const key of touchedKeys(stage.changes)) {
     const now = facts.byKey(key);
+    const after = stage.after.find((one) => one.key === key);
     const before = stage.before.find((one) => one.key === key);
-    const same = now?.known === true && JSON.stringify(now.value) === JSON.stringify(value);
+    const same =
+      now?.known === true &&
+      after !== undefined &&
+      JSON.stringify(now.value) === JSON.stringify(after.value);
     if (same && before !== undefined) {
       known.push(before);
     } else {

@@ -57,6 +57,15 @@ clear_spares() {
   rm -f -- "$R/spares"
 }
 
+# is_secret NUMBER: may nobody see what the change writes, or what was there?
+is_secret() { case " ${'${SECRET-}'} " in *" $1 "*) return 0 ;; esac; return 1; }
+
+# heard NUMBER COMMAND...: what a command says about a secret is not passed on: it may quote it.
+heard() {
+  hd=$1; shift
+  if is_secret "$hd"; then "$@" >/dev/null 2>&1; else "$@"; fi
+}
+
 # write_file NUMBER FILE BEFORE AFTER [GATE...]: replaces a file at once; content_NUMBER prints the new
 # bytes. AFTER "absent" takes it away.
 write_file() {
@@ -70,7 +79,8 @@ write_file() {
   if [ "$wf_after" = absent ]; then
     wf_tmp=
   elif [ "$wf_before" = absent ]; then
-    ( set -C; umask 022; : >"$wf_tmp" ) || return 1
+    if is_secret "$wf_n"; then wf_mask=077; else wf_mask=022; fi
+    ( set -C; umask "$wf_mask"; : >"$wf_tmp" ) || return 1
   else
     ( set -C; umask 077; : >"$wf_tmp" ) && copy_with_all "$wf" "$wf_tmp" || { rm -f -- "$wf_tmp"; return 1; }
   fi
@@ -81,13 +91,14 @@ write_file() {
     fi
     to_disk "$wf_tmp"
   fi
-  if [ $# -gt 0 ] && ! "$@" "${'${wf_tmp:-/dev/null}'}"; then
+  if [ $# -gt 0 ] && ! heard "$wf_n" "$@" "${'${wf_tmp:-/dev/null}'}"; then
     echo "refused by the check: $* (the file was not touched)" >&2
     [ -z "$wf_tmp" ] || rm -f -- "$wf_tmp"
     return 1
   fi
   [ "$(sum_of "$wf")" = "$wf_before" ] || { rm -f -- "$wf_tmp"; drift "$wf"; return 3; }
-  [ "$wf_before" = absent ] || spare "$wf_n" "$wf"
+  # One that goes has none: its folder may be ours and must be empty to go, too.
+  [ "$wf_before" = absent ] || [ "$wf_after" = absent ] || spare "$wf_n" "$wf"
   if [ -n "$wf_tmp" ]; then mv -f -- "$wf_tmp" "$wf" || { rm -f -- "$wf_tmp"; return 1; }
   else rm -f -- "$wf" || return 1; fi
   if [ "$wf_before" = absent ] && have restorecon; then restorecon "$wf" 2>/dev/null; fi
@@ -111,7 +122,7 @@ unwrite_file() {
 
 # show_edit NUMBER FILE: what someone else changed in a file since we wrote it.
 show_edit() {
-  if have diff && have "content_$1" && [ "$(secret_change "$1")" = no ]; then
+  if have diff && have "content_$1" && ! is_secret "$1"; then
     "content_$1" | diff -u - "$2" | tail -n +3 | head -n 30
   fi
 }
@@ -130,16 +141,22 @@ set_attributes() (
   if [ "$5:$6" != "$8:$9" ] && [ "$sa" != . ] && [ "$(cat /proc/sys/fs/protected_hardlinks 2>/dev/null)" != 1 ]; then
     echo 'fs.protected_hardlinks is off: the owner cannot be changed safely' >&2; exit 1
   fi
-  if sa_set "$sa" "$8" "$9" "${'${10}'}" && [ "$(sa_state "$sa")" = "$4 $8 $9 ${'${10}'}" ]; then exit 0; fi
+  if sa_set "$sa" "$8" "$9" "${'${10}'}" "$5" "$6" && [ "$(sa_state "$sa")" = "$4 $8 $9 ${'${10}'}" ]; then exit 0; fi
   sa_now=$(sa_state "$sa")
-  sa_set "$sa" "$5" "$6" "$7" 2>/dev/null
+  sa_set "$sa" "$5" "$6" "$7" "$8" "$9" 2>/dev/null
   case $sa_now in "$4 "*) exit 1 ;; *) drift "$1/$3"; exit 3 ;; esac
 )
 
-# sa_set ENTRY UID GID MODE. Five digits of a mode clear setgid too, which chmod keeps for a folder.
+# sa_set ENTRY UID GID MODE OLD_UID OLD_GID. Five digits of a mode clear setgid too, which chmod keeps for
+# a folder. The mode of a file is set as one of its two owners, never as root for a file that a user had
+# or gets: chmod follows links. The folder may be closed to one of the two.
 sa_set() {
-  chown -h "$2:$3" "$1" || return 1
-  if [ "$1" = . ]; then chmod "00$4" .; else as_user "$2" "$3" chmod "00$4" "$1"; fi
+  if [ "$1" = . ]; then chown -h "$2:$3" . && chmod "00$4" .; return; fi
+  if [ "$5" != 0 ] && [ "$2" != "$5" ]; then
+    if as_user "$5" "$6" chmod "00$4" "$1" 2>/dev/null; then chown -h "$2:$3" "$1"; return; fi
+    [ "$2" != 0 ] || { echo "its owner (user id $5) cannot set the mode of $1" >&2; return 1; }
+  fi
+  chown -h "$2:$3" "$1" && as_user "$2" "$3" chmod "00$4" "$1"
 }
 
 # sa_state ENTRY: identity of a folder, or of a plain file with one name.

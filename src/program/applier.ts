@@ -8,18 +8,22 @@ LEASE=300
 
 apply() {
   trap '' HUP PIPE INT
-  trap 'exit 143' TERM
-  : >"$R/prepared" && identify "$R/applier" || { say refuse state "$R cannot be written"; say end refused; return; }
+  trap 'forget_secrets; exit 143' TERM
+  # A slow way of starting us may come after another one was tried: only one of them ever begins.
+  mkdir "$R/begun" 2>/dev/null || return 0
+  : >"$R/prepared" && identify "$R/applier" || { forget_secrets; say refuse state "$R cannot be written"; say end refused; return; }
   if take_lock; then
+    sweep_secrets
     if ready && arm; then run_all; else abandon; fi
   else
+    forget_secrets
     rm -f -- "$R/prepared"; say end refused
   fi
 }
 
 # abandon: refused before the first write.
 abandon() {
-  clear_spares
+  clear_spares; forget_secrets; forget_kept
   rm -f -- "$R/prepared"
   disarm; drop_lock
   say end refused
@@ -54,6 +58,7 @@ run_all() {
     note started "$n" || { begin_revert "$R cannot be written"; return; }
     say start "$n"
     attempt "do_$n"; status=$?
+    rm -f -- "$R/secret-$n"
     if [ "$status" -ne 0 ]; then
       say failed "$n" "$status"
       begin_revert 'a change failed'

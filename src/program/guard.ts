@@ -124,7 +124,7 @@ guard() {
   identify "$R/guard" || exit 1
   until settled; do
     case $(state) in
-      prepared) alive "$R/applier" || [ "$(seconds_left)" -gt 0 ] || give_up ;;
+      prepared) alive "$R/applier" || give_up ;;
       armed)
         if [ "$(seconds_left)" -eq 0 ]; then begin_revert 'nobody confirmed in time'
         elif [ ! -e "$R/applied" ] && ! alive "$R/applier"; then begin_revert 'the program that makes the changes died'; fi ;;
@@ -132,6 +132,8 @@ guard() {
     esac
     settled || sleep 1
   done
+  # Whoever settled it may have been killed before he could tidy up.
+  tidy
 }
 
 # give_up: the applier died before its first write.
@@ -140,9 +142,10 @@ give_up() { to_state prepared reverted && finish reverted; }
 # boot early|late: the machine was started anew before the run was settled. Files go back before
 # anything reads them; what needs a daemon goes back when the daemons are there.
 boot() {
+  forget_secrets
   [ "$(state)" != prepared ] || give_up
   to_state armed reverting && say revert 'the machine was started anew'
-  if settled; then disarm; return; fi
+  if settled; then tidy; return; fi
   claim reverter || return
   if [ "$1" = early ]; then
     take_back_in_order $UNDO_FILES

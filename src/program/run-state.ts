@@ -47,6 +47,19 @@ state() {
   echo none
 }
 
+# forget_secrets: contents that nobody may see go as soon as nobody needs them.
+forget_secrets() { rm -f -- "$R"/secret-*; }
+
+# sweep_secrets: those of runs that died before they were armed go too.
+sweep_secrets() {
+  for sw in "$S"/*/secret-*; do
+    [ -e "$sw" ] || continue
+    sw_run=${'${sw%/*}'}
+    [ "$sw_run" != "$R" ] || continue
+    alive "$sw_run/loader" || alive "$sw_run/applier" || alive "$sw_run/guard" || rm -f -- "$sw"
+  done
+}
+
 settled() { case $(state) in confirmed|reverted|stuck|none) ;; *) return 1 ;; esac; }
 
 # to_state FROM TO: one rename; only one of two who try can win.
@@ -94,6 +107,10 @@ take_lock() {
     return 1
   fi
   case $(state "$S/$lock_run") in
+    prepared)
+      # It died before its first write: its own program tidies up after it.
+      sh "$S/$lock_run/program" revert >/dev/null 2>&1 </dev/null
+      ln "$R/owner" "$S/lock" 2>/dev/null && return 0 ;;
     armed|reverting)
       # Nobody looks after that run any more. What it left half done is taken back first.
       sh "$S/$lock_run/program" revert >/dev/null 2>&1 </dev/null

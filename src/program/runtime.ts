@@ -9,6 +9,11 @@ line() {
   if [ -n "${'${KSH_VERSION-}'}" ]; then print -r -- "$1"; else printf '%s\n' "$1"; fi
 }
 
+# put TEXT: its bytes, where \0OOO stands for one; by the shell itself too, since it may be a secret.
+put() {
+  if [ -n "${'${KSH_VERSION-}'}" ]; then print -n -- "$1"; else printf %b "$1"; fi
+}
+
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # limit SECONDS COMMAND...: ends a command that hangs, where the host can.

@@ -17,10 +17,15 @@ take_back_in_order() {
   tb_started=$(number_in started); tb_done=$(number_in finished)
   for tb in "$@"; do
     if [ "$tb" -gt "$tb_started" ] || [ -e "$R/undone-$tb" ]; then continue; fi
-    if attempt "undo_$tb"; then say undone "$tb"; : >"$R/undone-$tb"; continue; fi
-    tb_status=$?
-    # Of a change that was cut off half-way there may be nothing to take back.
-    if [ "$tb" -gt "$tb_done" ] && [ "$tb_status" -ne 3 ] && ! "holds_$tb" >/dev/null 2>&1; then : >"$R/undone-$tb"; continue; fi
+    # A change, or an undo, that was cut off is half there: then no short way is taken.
+    TB_CUT=no
+    if [ "$tb" -gt "$tb_done" ] || [ -e "$R/undoing-$tb" ]; then TB_CUT=yes; fi
+    : >"$R/undoing-$tb"
+    attempt "undo_$tb"; tb_status=$?
+    [ "$TB_CUT" = no ] || attempt "mend_$tb" || tb_status=$?
+    if [ "$tb_status" -eq 0 ]; then say undone "$tb"; : >"$R/undone-$tb"; continue; fi
+    # There may have been nothing to take back.
+    if [ "$TB_CUT" = yes ] && [ "$tb_status" -ne 3 ] && ! "holds_$tb" >/dev/null 2>&1; then : >"$R/undone-$tb"; continue; fi
     say undo-failed "$tb" "$tb_status"; : >"$R/undo-failed-$tb"
   done
 }
@@ -57,16 +62,23 @@ stop_applier() {
 
 own() { read -r _ ow_pid _ <"$R/$1" && [ "$ow_pid" = $$ ]; }
 
+# forget_kept: the old bytes of secrets, where nothing is left to undo.
+forget_kept() {
+  for fk in ${'${SECRET-}'}; do rm -f -- "$R/files/$fk"; done
+}
+
 # finish STATE [FROM]: the last of a run; what is not needed any more goes.
 finish() {
-  clear_spares
+  clear_spares; forget_secrets
   [ "$#" -lt 2 ] || to_state "$2" "$1" || return 1
+  [ "$1" != reverted ] || forget_kept
   printf 'outcome: %s\nat: %s\n' "$1" "$(date -u 2>/dev/null)" >>"$R/receipt"
-  disarm
-  drop_lock
+  tidy
   # Whoever reads this may begin the next run. To the journal also where a person asked for it.
   say end "$1" >>"$R/journal"
 }
+
+tidy() { clear_spares; disarm; drop_lock; }
 
 # confirm: the one-use token comes on standard input, never as an argument.
 confirm() {
@@ -78,17 +90,24 @@ confirm() {
 # keep: as confirm, for root at the console of this host.
 keep() {
   if [ "$(state)" = armed ] && [ ! -e "$R/applied" ]; then say refuse early 'the changes are still being made'; return; fi
-  if to_state armed confirmed; then finish confirmed; fi
+  if to_state armed confirmed; then finish confirmed
+  # Too late. How it ends is the better answer; whoever asks may ask again.
+  else wait_for is_settled x 15; fi
   status
 }
 
 # revert: the guard does it, outside of this login; without a guard a new one does.
 revert() {
+  # Before it is armed there is nothing to take back; in a moment there may be.
+  wait_for is_begun x 60
+  if [ "$(state)" = prepared ] && ! alive "$R/applier"; then give_up; fi
   if to_state armed reverting; then say revert 'it was asked for'; fi
   if [ "$(state)" = reverting ] && ! alive "$R/reverter" && ! alive "$R/guard"; then detach guard; fi
   wait_for is_settled x 300 && wait_for is_unlocked x 5
   status
 }
+
+is_begun() { [ "$(state)" != prepared ] || is_gone applier; }
 
 is_settled() { settled; }
 

@@ -241,7 +241,16 @@ sshd_settled() {
 # change and died of it is started.
 sshd_reload_back() {
   if under_systemd && is_booting; then return 0; fi
-  if [ -n "$(sshd_pid "$1")" ]; then sshd_reload "$@"; return; fi
+  if sb_pid=$(sshd_pid "$1"); then
+    # What was refused before the change is refused now that it is back: the daemon lives on with what it
+    # has read, as it did before.
+    if sb_bin=$(sshd_path) && ! sb_out=$(limit 20 "$sb_bin" -t 2>&1); then
+      sb_unit=$1; shift
+      if [ -z "$(missing_ports "$sb_pid" "$@")" ]; then printf '%s goes on as it is; its files are back, and sshd -t refuses them: %s\n' "$sb_unit" "$sb_out"; return 0; fi
+      set -- "$sb_unit" "$@"
+    fi
+    sshd_reload "$@"; return
+  fi
   [ -e "$R/sshd-ran" ] || return 0
   sb_unit=$1; shift
   if under_systemd; then
@@ -251,6 +260,14 @@ sshd_reload_back() {
   elif have service; then limit 60 service "${'${sb_unit%.service}'}" restart || return 1
   else echo 'no service manager is here that could start sshd' >&2; return 1; fi
   sshd_settled "$sb_unit" none none "$@"
+}
+
+# sshd_stop UNIT: stops it. systemd takes the unit's /run/sshd away with it; where another sshd still
+# runs, that one would take no login any more.
+sshd_stop() {
+  st_mode=$(stat -c %a /run/sshd 2>/dev/null)
+  limit 60 systemctl stop "$1" || { last_words "$1"; return 1; }
+  if [ -n "$st_mode" ] && [ ! -d /run/sshd ] && pidof sshd >/dev/null 2>&1; then mkdir -m "$st_mode" /run/sshd; fi
 }
 
 # socket_restart SOCKET SERVICE PORT...: the socket unit takes its new addresses. Only while the service

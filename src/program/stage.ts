@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Action, Change, Undo } from '../core/change.ts';
 import { quote, quoteArgv } from '../core/quote.ts';
+import { digestOf } from '../core/secret-text.ts';
 import { actionFunctions } from './actions.ts';
 import { applierFunctions } from './applier.ts';
 import { printBytes } from './bytes.ts';
 import { guardFunctions } from './guard.ts';
 import { commonFunctions, environment } from './runtime.ts';
 import { stateFunctions } from './run-state.ts';
+import { contentText, loadSecrets, secretNumbers } from './secrets.ts';
 import { settleFunctions } from './settle.ts';
 import { sshdActionFunctions } from './sshd-actions.ts';
 import { wrapProgram } from './wrap.ts';
@@ -35,6 +37,7 @@ export interface StageInput {
  * the guard, the boot unit's program, and what confirms or takes back.
  */
 export function compileStage(input: StageInput): string {
+  const secrets = loadSecrets(input.changes);
   const inner = Buffer.from(compileInner(input), 'utf8').toString('latin1');
   const sha256 = createHash('sha256').update(inner, 'latin1').digest('hex');
   const body = [
@@ -43,6 +46,7 @@ export function compileStage(input: StageInput): string {
     `content_program >"$R/program" || { refuse state "the program could not be written to $R (is the disk full?)"; exit 0; }`,
     `[ "$(digest <"$R/program")" = ${sha256} ] || { refuse state "the program did not arrive whole"; exit 0; }`,
     'content_readme >"$R/README" || { refuse state "$R cannot be written (is the disk full?)"; exit 0; }',
+    ...secrets.body,
     'follow',
   ].join('\n');
   const readme = Buffer.from(readmeText(input), 'utf8').toString('latin1');
@@ -57,6 +61,7 @@ export function compileStage(input: StageInput): string {
       stateFunctions,
       guardFunctions,
       loaderFunctions,
+      ...secrets.functions,
       ...contents,
     ].join('\n'),
     body,
@@ -92,12 +97,19 @@ prepare() {
 # until nobody is left who could.
 follow() {
   exec 4<"$R/journal"
-  detach apply || { refuse start "no program can run here outside of this login: $(tail -n 3 "$R/start" | tr '\n' ' ')"; return; }
-  wait_for is_up apply 30
+  detach apply || { forget_secrets; refuse start "no program can run here outside of this login: $(tail -n 3 "$R/start" | tr '\n' ' ')"; return; }
+  # From here on the applier looks after the secrets.
+  trap - HUP INT PIPE TERM
+  # One that comes later than this finds that it must not begin.
+  if ! wait_for is_up apply 30 && mkdir "$R/begun" 2>/dev/null; then
+    forget_secrets; refuse start "the program did not start within 30 seconds: $(tail -n 3 "$R/start" | tr '\n' ' ')"; return
+  fi
   until grep -q '^[0-9a-f]\{32\} end ' "$R/journal"; do
     if is_gone applier && is_gone guard; then
       sleep 1
-      grep -q '^[0-9a-f]\{32\} end ' "$R/journal" || { cat <&4; echo; line "$T lost $(head -c 500 "$R/start" | tr '\n' ' ')"; return; }
+      # Nobody is left: its own program settles it.
+      sh "$R/program" revert >/dev/null 2>>"$R/start" </dev/null
+      grep -q '^[0-9a-f]\{32\} end ' "$R/journal" || { forget_secrets; cat <&4; echo; line "$T lost $(head -c 500 "$R/start" | tr '\n' ' ')"; return; }
     fi
     cat <&4 || return
     sleep 0.2 2>/dev/null || sleep 1
@@ -119,15 +131,14 @@ function compileInner(input: StageInput): string {
   const { changes } = input;
   const seen = new Set<string>();
   const functions = changes.flatMap((change, index) => changeFunctions(change, index + 1, seen));
-  const secret = changes.flatMap(({ sensitive }, index) => (sensitive ? [String(index + 1)] : []));
   const order = undoOrder(changes);
   const body = [
     ...names(input),
     `N=${changes.length}; W=${input.guardSeconds}; D=${input.confirmSha256}; ASKED=`,
     `UNDO_FILES='${order.files.join(' ')}'; UNDO_REST='${order.rest.join(' ')}'`,
+    `SECRET='${secretNumbers(changes).join(' ')}'`,
     verbs,
   ].join('\n');
-  const isSecret = `secret_change() { case $1 in ${[...secret, 'none'].join('|')}) echo yes ;; *) echo no ;; esac; }`;
   return wrapProgram(
     [
       environment,
@@ -138,7 +149,6 @@ function compileInner(input: StageInput): string {
       guardFunctions,
       settleFunctions,
       applierFunctions,
-      isSecret,
       ...functions,
     ].join('\n'),
     body,
@@ -162,25 +172,37 @@ function undoOrder(changes: readonly Change[]): { files: number[]; rest: number[
 function changeFunctions(change: Change, number: number, seen: Set<string>): string[] {
   const { action, undo } = change;
   const content =
-    action.type === 'write'
-      ? [`content_${number}() {\n${printBytes(action.content ?? '')}\n}`]
-      : [];
+    action.type === 'write' ? [`content_${number}() {\n${contentText(change, number)}\n}`] : [];
   const holds = change.holds === null ? 'false' : `limit 20 ${quoteArgv(change.holds)}`;
   const ready = readyText(change, number, seen);
   return [
     ...content,
     `ready_${number}() {\n${ready}\n}`,
-    `do_${number}() {\n${actionText(action, number)}\n}`,
-    `undo_${number}() {\n${holdsFirst(change, number)}${undoText(undo, action, number)}\n}`,
+    `do_${number}() {\n${unheard(change, action, actionText(action, number))}\n}`,
+    `undo_${number}() {\n${holdsFirst(change, number)}${unheard(change, undo, undoText(undo, action, number))}\n}`,
     `holds_${number}() {\n${holds}\n}`,
+    `mend_${number}() {\n${mendText(change)}\n}`,
   ];
+}
+
+// What was cut off may have reached the tool's files and not the kernel, or only one family.
+function mendText({ undo }: Change): string {
+  return undo.type === 'run' && undo.mend !== undefined ? `limit 120 ${quoteArgv(undo.mend)}` : ':';
+}
+
+// What a command says about a secret may quote it. The functions that write files say nothing of it;
+// their gates are silenced where they are called.
+function unheard({ sensitive }: Change, { type }: Action | Undo, text: string): string {
+  return !sensitive || type === 'write' || type === 'snapshot' || type === 'none'
+    ? text
+    : `(\n${text}\n) >/dev/null 2>&1 || { status=$?; echo 'what the command said is not shown, since it may quote a secret'; return "$status"; }`;
 }
 
 // An undo may be run twice, and a change that was cut off may not have been made: a command that says
 // clearly that the change does not hold leaves nothing to take back.
 function holdsFirst(change: Change, number: number): string {
   return change.undo.type === 'run' && change.holds !== null
-    ? `holds_${number} >/dev/null 2>&1; case $? in 1|3) return 0 ;; esac\n`
+    ? `[ "$TB_CUT" = yes ] || { holds_${number} >/dev/null 2>&1; case $? in 1|3) return 0 ;; esac; }\n`
     : '';
 }
 
@@ -236,6 +258,8 @@ function actionText(action: Action, number: number): string {
       ]);
     case 'nft-delete':
       return quoteArgv(['nft_delete', action.family, action.table, action.chain, action.comment]);
+    case 'sshd-stop':
+      return quoteArgv(['sshd_stop', action.unit]);
     case 'host-key':
       return quoteArgv(['make_host_key', action.path, action.keyType, action.aside ?? '']);
   }
@@ -264,10 +288,7 @@ function snapshotUndo(action: Action, number: number): string {
 }
 
 function writeArguments(action: Extract<Action, { type: 'write' }>, number: number): string {
-  const after =
-    action.content === null
-      ? 'absent'
-      : createHash('sha256').update(action.content, 'latin1').digest('hex');
+  const after = action.content === null ? 'absent' : digestOf(action.content);
   return [String(number), action.path, action.beforeSha256 ?? 'absent', after].map(quote).join(' ');
 }
 

@@ -51,6 +51,7 @@ export function refusedFailure(
         todo: 'Mend what is named above, then run the same command again.',
       };
     case 'guard':
+    case 'start':
       return guardFailure(text);
     default:
       return {

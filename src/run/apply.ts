@@ -140,7 +140,7 @@ class Follower {
       const outcomes: Readonly<Record<string, ApplyResult['outcome']>> = {
         locked: 'locked',
         state: 'failed',
-        start: 'failed',
+        start: 'refused',
       };
       const failure = refusedFailure(refusal.code, refusal.text, this.#records, this.#stage);
       return { outcome: outcomes[refusal.code] ?? 'refused', guard: null, failure };
@@ -187,7 +187,7 @@ async function afterLoss(
   const limits = { untilMs, signal: new AbortController().signal };
   if (stop.aborted) {
     return fromAnswer(
-      await askSurely(connection, stage.runId, { verb: 'revert' }, limits),
+      await askSurely(connection, stage.runId, { verb: 'forbid' }, limits),
       stage,
       follower,
       said,
@@ -200,6 +200,15 @@ async function afterLoss(
   const answer = await awaitApplied(connection, stage.runId, { untilMs, signal: stop });
   if (stop.aborted) {
     return afterLoss(connection, stage, follower, { said, emit, stop });
+  }
+  if (answer?.state === 'none') {
+    // The program may still be on its way: what is said of it must stay true.
+    return fromAnswer(
+      await askSurely(connection, stage.runId, { verb: 'forbid' }, limits),
+      stage,
+      follower,
+      said,
+    );
   }
   return answer?.state === 'armed' && answer.applied
     ? {

@@ -20,6 +20,17 @@ export function blockedFailure(step: PlannedStep, changed: boolean): Failure {
   };
 }
 
+/** Another run holds the host, and this one has nothing to do as long as that one is not settled. */
+export function heldFailure(runId: string, why: string): Failure {
+  return {
+    code: 'locked',
+    what: 'Another run holds this host.',
+    why,
+    access: nothingChanged,
+    todo: settleWords(runId),
+  };
+}
+
 /** The person said no. */
 export const declinedFailure: Failure = {
   code: 'declined',

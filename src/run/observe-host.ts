@@ -3,6 +3,7 @@ import type { Endpoint } from '../core/endpoint.ts';
 import type { Failure } from '../core/failure.ts';
 import type { Result } from '../core/result.ts';
 import type { FactSet } from '../facts/fact.ts';
+import { runsRequest } from '../facts/runs.ts';
 import { hostKeysRequest } from '../modules/host-keys.ts';
 import type { PlanContext } from '../modules/module.ts';
 import type { Check } from '../playbook/playbook.ts';
@@ -34,6 +35,7 @@ export async function observeHost(
     ...work.requests(context),
     ...accessRequests(context.endpoint, operator),
     ...(hostKeys ? [hostKeysRequest] : []),
+    runsRequest,
     ...commandRequests(checks),
   ];
   const names = new Set(requests.map(({ name }) => name));

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { compileQuestion, type Question } from '../program/ask.ts';
+import { compileQuestion, type OwnQuestion } from '../program/ask.ts';
 import { JournalReader, type JournalRecord, type RunState } from '../program/journal.ts';
 import type { Session } from '../route/route.ts';
 import type { Connection } from './connection.ts';
@@ -21,6 +21,8 @@ export interface Answer {
 /** Longest silence while a run takes itself back, in milliseconds. */
 const idleMs = 330_000;
 
+const betweenMs = 1000;
+
 /** Time for one answer to a question that waits for nothing on the host, in milliseconds. */
 const quickMs = 20_000;
 
@@ -28,18 +30,18 @@ const quickMs = 20_000;
 export async function ask(
   session: Session,
   runId: string,
-  question: Question,
+  question: OwnQuestion,
   signal: AbortSignal,
 ): Promise<Answer | null> {
   const tag = randomBytes(16).toString('hex');
   const reader = new JournalReader(tag);
   const records: JournalRecord[] = [];
-  const limit =
-    question.verb === 'revert' ? signal : AbortSignal.any([signal, AbortSignal.timeout(quickMs)]);
+  const isLong = question.verb === 'revert' || question.verb === 'forbid';
+  const limit = isLong ? signal : AbortSignal.any([signal, AbortSignal.timeout(quickMs)]);
   const exit = await session.run(compileQuestion(runId, question, tag), {
     onOutput: (chunk) => records.push(...reader.push(chunk)),
     signal: limit,
-    idleMs: question.verb === 'revert' ? idleMs : quickMs,
+    idleMs: isLong ? idleMs : quickMs,
   });
   if (!exit.ok) {
     return null;
@@ -65,7 +67,7 @@ export async function ask(
 export async function askSurely(
   connection: Connection,
   runId: string,
-  question: Question,
+  question: OwnQuestion,
   { untilMs, signal }: { readonly untilMs: number; readonly signal: AbortSignal },
 ): Promise<Answer | null> {
   while (!signal.aborted) {
@@ -78,6 +80,10 @@ export async function askSurely(
       return answer;
     }
     connection.markLost();
+    await pause(betweenMs, undefined, { signal }).catch(() => undefined);
+    if (performance.now() > untilMs) {
+      return null;
+    }
   }
   return null;
 }

@@ -1,7 +1,8 @@
-import type { Change, FactAfter } from '../core/change.ts';
+import type { FactAfter } from '../core/change.ts';
+import { sealChange } from '../core/seal.ts';
 import type { FactSet } from '../facts/fact.ts';
 import type { StagePlan } from '../plan/compile.ts';
-import type { Receipt, ReceiptStore, StageReceipt } from '../plan/receipt.ts';
+import { openKeys, type Receipt, type ReceiptStore, type StageReceipt } from '../plan/receipt.ts';
 import { changesOf } from './work.ts';
 
 /** What a receipt says from its first word on. */
@@ -34,11 +35,11 @@ export class ReceiptKeeper {
     plan: StagePlan,
     observed: FactSet,
   ): Promise<void> {
-    const keys = touchedKeys(changesOf(plan));
+    const keys = openKeys(changesOf(plan));
     const entry: StageReceipt = {
       runId: stage.runId,
       state: 'open',
-      changes: changesOf(plan).map(withoutSecrets),
+      changes: changesOf(plan).map(sealChange),
       before: values(observed, keys),
       after: values(plan.facts, keys),
     };
@@ -64,7 +65,7 @@ export class ReceiptKeeper {
     const ended = (stage: StageReceipt): StageReceipt => ({
       ...stage,
       state,
-      ...(observed !== null && { after: values(observed, touchedKeys(stage.changes)) }),
+      ...(observed !== null && { after: values(observed, openKeys(stage.changes)) }),
     });
     this.#receipt = {
       ...this.#receipt,
@@ -85,27 +86,9 @@ export class ReceiptKeeper {
   }
 }
 
-function touchedKeys(changes: readonly Change[]): string[] {
-  const keys = changes.flatMap(({ factsAfter, invalidates }) => [
-    ...factsAfter.map(({ key }) => key),
-    ...invalidates,
-  ]);
-  return [...new Set(keys)];
-}
-
 function values(facts: FactSet, keys: readonly string[]): FactAfter[] {
   return keys.flatMap((key) => {
     const value = facts.byKey(key);
     return value?.known === true ? [{ key, value: value.value }] : [];
   });
-}
-
-function withoutSecrets(change: Change): Change {
-  if (!change.sensitive) {
-    return change;
-  }
-  const hidden = { ...change, before: '', after: '', factsAfter: [] };
-  return change.action.type === 'write'
-    ? { ...hidden, action: { ...change.action, content: '' } }
-    : hidden;
 }

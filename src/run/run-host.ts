@@ -3,6 +3,7 @@ import { nothingChanged, RunFailure, type Failure } from '../core/failure.ts';
 import type { Endpoint } from '../core/endpoint.ts';
 import type { Result } from '../core/result.ts';
 import type { FactSet } from '../facts/fact.ts';
+import { runsRequest, type OpenRun } from '../facts/runs.ts';
 import type { PlanContext } from '../modules/module.ts';
 import type { StagePlan } from '../plan/compile.ts';
 import type { LoginProof } from '../probe/login.ts';
@@ -17,6 +18,7 @@ import {
   blockedFailure,
   checkFailure,
   declinedFailure,
+  heldFailure,
   lostAfterChanges,
   proofFailure,
   requirementFailure,
@@ -137,12 +139,16 @@ class HostRunner {
     let work = unwrap(this.#run.work(this.#endpoint));
     let facts = await this.#observe(work, false);
     let plan = this.#plan(work, facts);
+    const open = openRun(facts);
+    if (open !== null) {
+      this.#notices.push(openRunText(open));
+    }
     if (this.#run.dryRun) {
       this.#gate(work, facts, plan);
       return this.#dryRun(plan);
     }
     if (changesOf(plan).length === 0 && isWhole(work, plan)) {
-      return this.#unchanged(work, plan, facts);
+      return open === null ? this.#unchanged(work, plan, facts) : this.#heldBy(open, plan);
     }
     await this.#prepare(work, plan, facts);
     for (;;) {
@@ -158,6 +164,12 @@ class HostRunner {
       facts = await this.#observe(work, false);
       plan = this.#plan(work, facts);
     }
+  }
+
+  /** Nothing to change for now: another run has changed it, and may yet be taken back. */
+  #heldBy(open: OpenRun, plan: StagePlan): HostResult {
+    this.#push(plan, null, []);
+    return this.#done('locked', heldFailure(open.runId, openRunText(open)));
   }
 
   get #context(): PlanContext {
@@ -385,6 +397,9 @@ class HostRunner {
       wanted: proofWanted,
       lossAccepted: this.#run.acceptLoss.includes(this.#endpoint.user),
     });
+    if (!verdict.keep && performance.now() > applied.deadlineMs) {
+      return this.#takeBack(applied, checks, unconfirmedFailure(applied.guard.runId, 'reverted'));
+    }
     return verdict.keep
       ? this.#confirm(applied, checks, verdict.failure)
       : this.#takeBack(applied, checks, verdict.failure);
@@ -543,6 +558,17 @@ class HostRunner {
       failure,
     };
   }
+}
+
+function openRun(facts: FactSet): OpenRun | null {
+  const runs = facts.get(runsRequest);
+  return runs.known ? (runs.value[0] ?? null) : null;
+}
+
+function openRunText({ runId, state }: OpenRun): string {
+  return state === 'armed'
+    ? `Run ${runId} on this host waits for its confirmation; what it changed may yet be taken back.`
+    : `Run ${runId} on this host is being taken back.`;
 }
 
 /** Whether a plan holds all that is left of the work. */

@@ -55,10 +55,12 @@ export function walkPlannedListener(
     readonly config: Observed<SshdConfig>;
     readonly units: Observed<SocketUnits>;
     readonly network: Observed<Network>;
+    /** The process of the sshd that the configuration is for; null where nobody knows. */
+    readonly daemonPid: number | null;
   },
   target: ListenTarget,
 ): Link {
-  const { listeners, config, units, network } = facts;
+  const { listeners, config, units, network, daemonPid } = facts;
   if (!listeners.known || !units.known) {
     const because = listeners.known ? (units.known ? '' : units.because) : listeners.because;
     return { layer: 'listener', state: 'unknown', by: because, evidence: [] };
@@ -80,7 +82,7 @@ export function walkPlannedListener(
     return { layer: 'listener', state: 'unknown', by: planned.because, evidence: [] };
   }
   const others = listeners.value.sockets.filter(
-    (one) => one.port === target.port && isForeign(one),
+    (one) => one.port === target.port && (isForeign(one) || isOfAnother(one, daemonPid)),
   );
   const sockets = [...others, ...planned.sockets.map(asListener)];
   const link = walkListener({ known: true, value: { sockets } }, target);
@@ -137,4 +139,14 @@ function describe(socket: Listener): string {
   const holder = socket.processes.length === 0 ? '' : ` (${socket.processes.join(', ')})`;
   const address = socket.address.includes(':') ? `[${socket.address}]` : socket.address;
   return `${address}:${socket.port}${holder}`;
+}
+
+// A second sshd, with a configuration of its own, goes on as it is.
+function isOfAnother({ pids = [], processes }: Listener, daemonPid: number | null): boolean {
+  return (
+    daemonPid !== null &&
+    pids.length > 0 &&
+    !pids.includes(daemonPid) &&
+    !processes.includes('systemd')
+  );
 }

@@ -80,6 +80,7 @@ export function walk(facts: FactSet, endpoint: Endpoint, view: View = 'now'): Li
             config: login.config,
             units: facts.get(socketUnits),
             network,
+            daemonPid: login.daemon.known ? login.daemon.value.pid : null,
           },
           target,
         ),

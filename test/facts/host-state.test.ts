@@ -18,15 +18,16 @@ import {
 describe.each(distros)('listeners on %s', (distro) => {
   it('sees sshd on both families', () => {
     const { sockets } = capturedValue(listenersFact, undefined, `${distro}-clean`);
+    const pids = [expect.any(Number)];
     expect(sockets).toEqual([
-      { address: '0.0.0.0', port: 22, processes: ['sshd'] },
-      { address: '::', port: 22, processes: ['sshd'] },
+      { address: '0.0.0.0', port: 22, processes: ['sshd'], pids },
+      { address: '::', port: 22, processes: ['sshd'], pids },
     ]);
   });
 
   it('sees the socket that systemd holds, for both families at once', () => {
     expect(capturedValue(listenersFact, undefined, `${distro}-socket`).sockets).toEqual([
-      { address: '*', port: 22, processes: ['systemd'] },
+      { address: '*', port: 22, processes: ['systemd'], pids: [1] },
     ]);
   });
 
@@ -78,13 +79,13 @@ describe('listeners', () => {
   it.each([
     [
       'LISTEN 0 128 [fe80::1]%eth0:22 [::]:* users:(("sshd",pid=1,fd=3),("sshd",pid=2,fd=3))',
-      [{ address: 'fe80::1', port: 22, processes: ['sshd'] }],
+      [{ address: 'fe80::1', port: 22, processes: ['sshd'], pids: [1, 2] }],
     ],
     [
       'LISTEN 0 128 127.0.0.53%lo:53 0.0.0.0:*',
-      [{ address: '127.0.0.53', port: 53, processes: [] }],
+      [{ address: '127.0.0.53', port: 53, processes: [], pids: [] }],
     ],
-    ['LISTEN 0 128 [::ffff:192.0.2.1]:22 *:*', [{ address: '192.0.2.1', port: 22, processes: [] }]],
+    ['LISTEN 0 128 [::ffff:192.0.2.1]:22 *:*', [{ address: '192.0.2.1', port: 22, processes: [], pids: [] }]],
     ['ESTAB 0 0 10.0.0.1:22 10.0.0.9:5000', []],
     ['LISTEN', []],
     ['', []],

@@ -71,6 +71,7 @@ describe('tcp-wrappers', () => {
 describe('sshd-daemon', () => {
   it.each(distros)('finds all in order on %s', (distro) => {
     expect(capturedValue(sshdDaemonFact, undefined, `${distro}-clean`)).toEqual({
+      pid: expect.any(Number),
       privilegeFolder: { path: '/run/sshd', state: 'ok' },
       openHostKeys: [],
       changedSince: [],
@@ -80,11 +81,23 @@ describe('sshd-daemon', () => {
 
   it('sees what changed after sshd was started, and what it will miss', () => {
     expect(capturedValue(sshdDaemonFact, undefined, 'debian12-changed')).toEqual({
+      pid: null,
       privilegeFolder: { path: '/run/sshd', state: 'missing' },
       openHostKeys: ['/etc/ssh/ssh_host_rsa_key'],
       changedSince: ['/etc/ssh/sshd_config.d', '/etc/ssh/sshd_config.d/50-new.conf'],
       nologin: ['/etc/nologin'],
     });
+  });
+
+  it.each([
+    ['0\n0\n', null],
+    ['0\n731\n99\n', 731],
+    ['', null],
+    ['x\n-5\n', null],
+  ])('takes the process of the unit before that of a pid file: %j', (text, pid) => {
+    const parts = new Map(capturedParts('sshd-daemon', 'debian12-clean'));
+    const observed = sshdDaemonFact.parse(parts.set('pid', part(text)), undefined);
+    expect(observed).toMatchObject({ known: true, value: { pid } });
   });
 
   it('does not know what changed where no daemon runs', () => {

@@ -41,6 +41,7 @@ function doing(change: Change): string {
     case 'nft-delete':
     case 'sshd-reload':
     case 'socket-restart':
+    case 'sshd-stop':
       return change.action.type;
   }
 }
@@ -398,7 +399,7 @@ describe.each(distros)('modules on %s', (distro) => {
     expect(file?.after).toContain(
       `-A INPUT -i lo -j ACCEPT\n${added}-A INPUT -j REJECT --reject-with icmp-host-prohibited\n`,
     );
-    expect(file?.after.replace(added, '')).toBe(file?.before);
+    expect(String(file?.after).replace(added, '')).toBe(file?.before);
   });
 });
 

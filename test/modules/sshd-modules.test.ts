@@ -103,7 +103,7 @@ function changesOf(plan: ModulePlan): readonly Change[] {
 function written(plan: ModulePlan): Record<string, string | null> {
   return Object.fromEntries(
     changesOf(plan).flatMap(({ action }) =>
-      action.type === 'write' ? [[action.path, action.content]] : [],
+      action.type === 'write' ? [[action.path, action.content?.toString() ?? null]] : [],
     ),
   );
 }

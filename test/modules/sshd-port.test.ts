@@ -112,7 +112,7 @@ function fold(facts: FactSet, changes: readonly Change[]): FactSet {
 /** The lines that a written file loses and gains. */
 function lines(change: Change | undefined): readonly string[] {
   const [before = [], after = []] = [change?.before, change?.after].map((text) =>
-    text?.split('\n'),
+    text?.toString().split('\n'),
   );
   return [
     ...before.filter((line) => !after.includes(line)).map((line) => `- ${line}`),
@@ -286,7 +286,7 @@ describe('the text of sshd_config', () => {
       ),
     );
     expect(file?.target).toBe(main);
-    expect(file?.after.startsWith(begins)).toBe(true);
+    expect(file?.after.toString().startsWith(begins)).toBe(true);
   });
 
   it.each<[string, string, readonly string[], readonly string[]]>([
@@ -381,7 +381,7 @@ describe('a socket unit', () => {
       'write /etc/systemd/system/ssh.socket.d/zzz.conf.remedy-port.conf',
       'restart ssh.socket (ssh.service) 22 2200 2222',
     ]);
-    expect(opening[0]?.after.split('\n').slice(2)).toEqual([
+    expect(opening[0]?.after.toString().split('\n').slice(2)).toEqual([
       'ListenStream=',
       'ListenStream=0.0.0.0:22',
       'ListenStream=127.0.0.1:2200',
@@ -392,7 +392,7 @@ describe('a socket unit', () => {
     ]);
     const open = fold(facts, opening);
     const [closing] = changesOf(plan(open, { port: 2222, keep: false }));
-    expect(closing?.after.split('\n').slice(2)).toEqual([
+    expect(closing?.after.toString().split('\n').slice(2)).toEqual([
       'ListenStream=',
       'ListenStream=0.0.0.0:2222',
       'ListenStream=127.0.0.1:2222',

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { quote, quoteArgv } from '../../src/core/quote.ts';
 import { printBytes } from '../../src/program/bytes.ts';
+import { commonFunctions } from '../../src/program/runtime.ts';
 import { shells } from './support/shells.ts';
 
 const words = [
@@ -38,7 +39,10 @@ const words = [
 ];
 
 function run(argv: readonly [string, ...string[]], script: string): Buffer {
-  const result = spawnSync(argv[0], argv.slice(1), { input: script, maxBuffer: 1e8 });
+  const result = spawnSync(argv[0], argv.slice(1), {
+    input: `${commonFunctions}\n${script}`,
+    maxBuffer: 1e8,
+  });
   expect(result.stderr.toString()).toBe('');
   return result.stdout;
 }

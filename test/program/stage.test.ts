@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Action } from '../../src/core/change.ts';
+import { commonFunctions } from '../../src/program/runtime.ts';
 import { compileStage } from '../../src/program/stage.ts';
 import { wrapProgram } from '../../src/program/wrap.ts';
 import { changeOf } from './support/change.ts';
@@ -67,7 +68,7 @@ describe('compileStage', () => {
     'makes a program that passes shellcheck, the one inside it too',
     () => {
       const start = program.indexOf('\ncontent_program() {');
-      const script = `${program.slice(start, program.lastIndexOf('\nmain() {'))}\ncontent_program\n`;
+      const script = `${commonFunctions}\n${program.slice(start, program.lastIndexOf('\nmain() {'))}\ncontent_program\n`;
       const inner = spawnSync('sh', [], { input: script, encoding: 'utf8', maxBuffer: 1e8 }).stdout;
       expect(inner).toContain('take_lock');
       for (const text of [program, inner]) {

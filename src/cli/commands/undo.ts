@@ -1,6 +1,6 @@
 import { notContacted, RunFailure } from '../../core/failure.ts';
 import { ok } from '../../core/result.ts';
-import { undoWork } from '../../run/undo-work.ts';
+import { undoerOf, undoWork } from '../../run/undo-work.ts';
 import { openReceipts } from '../../store/receipts.ts';
 import { runAndReport } from '../run-frame.ts';
 import { checkGuardFlags, runGuarded, type GuardFlags } from './run.ts';
@@ -10,7 +10,8 @@ import { storedWay, unknownRun } from './settle.ts';
 export async function undoCommand(name: string, flags: GuardFlags): Promise<number> {
   return runAndReport(flags, async (frame) => {
     const guard = checkGuardFlags(flags);
-    const receipt = await openReceipts(process.env).read(name);
+    const receipts = openReceipts(process.env);
+    const receipt = await receipts.read(name);
     if (receipt === null) {
       throw new RunFailure(unknownRun(name, 'There is no receipt of it on this machine.'));
     }
@@ -24,12 +25,13 @@ export async function undoCommand(name: string, flags: GuardFlags): Promise<numb
         todo: `To take it back, or to learn how it stands:\n    remedy revert ${open.runId}\n    remedy status ${open.runId}`,
       });
     }
+    const undoneBy = undoerOf(receipt.runId, await receipts.list());
     const named = flags.host !== undefined || flags.local;
     const used = named ? flags : { ...flags, ...storedWay(receipt) };
     return runGuarded(frame, used, guard, {
       undoes: receipt.runId,
       early: () => ok(null),
-      work: () => ok(undoWork(receipt)),
+      work: () => ok(undoWork(receipt, undoneBy)),
     });
   });
 }

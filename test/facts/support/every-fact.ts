@@ -5,6 +5,7 @@ import { facts } from '../../../src/facts/index.ts';
 import { loginPathRequest } from '../../../src/facts/login-path.ts';
 import { loginFilesFact } from '../../../src/facts/login-files.ts';
 import { networkFact } from '../../../src/facts/network.ts';
+import { runsRequest } from '../../../src/facts/runs.ts';
 import { unitsFact } from '../../../src/facts/units.ts';
 import { part } from './captured.ts';
 
@@ -12,6 +13,7 @@ import { part } from './captured.ts';
 export const everyFact: readonly FactRequest[] = [
   ...facts.values(),
   accountRequest("ro'ot"),
+  runsRequest,
   request(commandsFact, ['gpasswd', 'no-such-tool']),
   loginPathRequest("ro'ot"),
   request(loginFilesFact, "ro'ot"),
