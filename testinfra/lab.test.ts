@@ -29,6 +29,14 @@ const SSHD: readonly Break[] = [
   ['sshd-stopped', 'refused'],
   ['sshd-disabled', 'refused'],
   ['sshd-masked', 'refused'],
+  ['sshd-config-refused', 'refused'],
+  ['sshd-config-nul', 'refused'],
+  ['sshd-config-missing', 'refused'],
+];
+const LISTS: readonly Break[] = [
+  ['allow-users', 'noKey'],
+  ['deny-users', 'noKey'],
+  ['allow-groups', 'noKey'],
 ];
 const KEYS: readonly Break[] = [
   ['authorized-keys-missing', 'noKey'],
@@ -54,7 +62,7 @@ const FIREWALLS: readonly Break[] = [
 ];
 
 const BREAKS: Readonly<Record<Root, readonly Break[]>> = {
-  debian12: [...SSHD, ...KEYS, ...FIREWALLS, ['firewalld-over-ufw', 'silence']],
+  debian12: [...SSHD, ...LISTS, ...KEYS, ...FIREWALLS, ['firewalld-over-ufw', 'silence']],
   debian13: [...SSHD, ...KEYS.slice(0, 1), ...FIREWALLS],
   'debian12-iptables': FIREWALLS.filter(([name]) => name.startsWith('iptables-')),
   'debian13-iptables': FIREWALLS.filter(([name]) => name.startsWith('iptables-')),

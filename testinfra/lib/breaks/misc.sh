@@ -4,7 +4,7 @@
 describe dpkg-lock "another process holds dpkg's locks (login still works)"
 break_dpkg_lock() {
   inside <<'SH'
-systemd-run --quiet --unit=dpkg-holder --service-type=notify -p NotifyAccess=all python3 -c '
+systemd-run --quiet --unit=dpkg-holder --description='holds the locks of dpkg' --service-type=notify -p NotifyAccess=all python3 -c '
 import fcntl, subprocess, time
 files = [open("/var/lib/dpkg/" + name, "w") for name in ("lock-frontend", "lock")]
 for file in files:
