@@ -66,6 +66,7 @@ arm() {
   detach guard || { say refuse guard "no guard can run here: $(tail -n 3 "$R/start" | tr '\n' ' ')"; return 1; }
   wait_for is_up guard 20 || { say refuse guard "the guard did not start: $(tail -n 3 "$R/start" | tr '\n' ' ')"; return 1; }
   to_state prepared armed || { say refuse guard "$R cannot be written"; return 1; }
+  echo "$DETACHED $BOOT_GUARD" >"$R/guarded-by"
   say armed "$DETACHED" "$BOOT_GUARD"
 }
 

@@ -20,6 +20,7 @@ export type JournalRecord =
       readonly seconds: number;
       /** True where every change is made. */
       readonly applied: boolean;
+      readonly guard: { readonly by: GuardKind; readonly boot: BootGuard } | null;
     }
   /** One run of those that are on the host. */
   | {
@@ -118,7 +119,12 @@ function toRecord(type: string, words: readonly string[]): JournalRecord | null 
     case 'state': {
       const state = oneOf(runStates, words[0]);
       const seconds = Number(words[1]) || 0;
-      return state === undefined ? null : { type, state, seconds, applied: words[2] === 'applied' };
+      const by = oneOf(guardKinds, words[3]);
+      const boot = oneOf(bootGuards, words[4]);
+      const guard = by === undefined || boot === undefined ? null : { by, boot };
+      return state === undefined
+        ? null
+        : { type, state, seconds, applied: words[2] === 'applied', guard };
     }
     case 'run': {
       const [runId = '', word, seconds] = words;

@@ -125,5 +125,7 @@ take_lock() {
   return 1
 }
 
-drop_lock() { [ "$(cat "$S/lock" 2>/dev/null)" = "$(cat "$R/owner" 2>/dev/null)" ] && rm -f -- "$S/lock"; }
+drop_lock() {
+  if [ "$(cat "$S/lock" 2>/dev/null)" = "$(cat "$R/owner" 2>/dev/null)" ]; then rm -f -- "$S/lock"; fi
+}
 `;

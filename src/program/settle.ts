@@ -116,7 +116,8 @@ is_unlocked() { [ "$(cat "$S/lock" 2>/dev/null)" != "$(cat "$R/owner" 2>/dev/nul
 status() {
   if [ -n "$ASKED" ]; then
     if [ "$(state)" = stuck ]; then grep -h -e ' undo-failed ' -e ' output ' "$R/journal" | tail -n 20 | cut -d ' ' -f 2- | while IFS= read -r sl_line; do say output "$sl_line"; done; fi
-    if [ -e "$R/applied" ]; then say state "$(state)" "$(seconds_left)" applied; else say state "$(state)" "$(seconds_left)" applying; fi
+    if [ -e "$R/applied" ]; then st_how=applied; else st_how=applying; fi
+    say state "$(state)" "$(seconds_left)" "$st_how" "$(cat "$R/guarded-by" 2>/dev/null)"
     return
   fi
   line "run $I: $(state)"

@@ -213,10 +213,14 @@ async function afterLoss(
   return answer?.state === 'armed' && answer.applied
     ? {
         outcome: 'applied',
-        guard: guard ?? { by: 'loop', boot: 'none', seconds: answer.seconds },
+        guard: guard ?? guardOf(answer, stage),
         failure: null,
       }
     : fromAnswer(answer, stage, follower, said);
+}
+
+function guardOf({ guard }: Answer, { guardSeconds }: StageRun): Guard | null {
+  return guard === null ? null : { ...guard, seconds: guardSeconds };
 }
 
 function fromAnswer(
@@ -225,7 +229,8 @@ function fromAnswer(
   follower: Follower,
   said: string,
 ): ApplyResult {
-  const { guard, records } = follower;
+  const { records } = follower;
+  const guard = follower.guard ?? (answer === null ? null : guardOf(answer, stage));
   if (answer === null) {
     return { outcome: 'unknown', guard, failure: unknownFailure(stage, said) };
   }

@@ -151,6 +151,21 @@ export interface ShutOut {
   readonly login: Failure | null;
 }
 
+/** A stage was to be taken back, and not all of it could be. */
+export function stuckRevertFailure(
+  failure: Failure,
+  runId: string,
+  said: readonly string[],
+): Failure {
+  return {
+    code: 'stuck',
+    what: `${failure.what} Not everything could be taken back.`,
+    why: [failure.why, ...said].join('\n'),
+    access: 'Do not close the session you have: the host is neither as it was nor as it should be.',
+    todo: settleWords(runId),
+  };
+}
+
 /** Nothing is left to do for these playbooks, and a fresh login still does not work. */
 export function shutFailure(shut: ShutOut): Failure {
   const { endpoint, changed, broken, login } = shut;
@@ -185,6 +200,9 @@ function nextStep({ endpoint, broken, login }: ShutOut): string {
 function playbookForLink(link: Link): string | null {
   if (link.layer === 'listener') {
     return link.by.startsWith('nothing listens') ? 'start-sshd' : null;
+  }
+  if (/\b(?:Allow|Deny)(?:Users|Groups)\b/.test(link.by)) {
+    return 'allow-user';
   }
   return link.layer === 'firewall'
     ? /\bf2b-/.test(link.by)

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { compileQuestion, type OwnQuestion } from '../program/ask.ts';
-import { JournalReader, type JournalRecord, type RunState } from '../program/journal.ts';
+import {
+  JournalReader,
+  type BootGuard,
+  type GuardKind,
+  type JournalRecord,
+  type RunState,
+} from '../program/journal.ts';
 import type { Session } from '../route/route.ts';
 import type { Connection } from './connection.ts';
 
@@ -12,6 +18,8 @@ export interface Answer {
   readonly seconds: number;
   /** True where all changes are made and only the confirmation is missing. */
   readonly applied: boolean;
+  /** The guard that was armed; null where none was. */
+  readonly guard: { readonly by: GuardKind; readonly boot: BootGuard } | null;
   /** Why the host would not do what was asked; null where it did. */
   readonly refusal: { readonly code: string; readonly text: string } | null;
   /** What could not be taken back, and why, in the host's words. */
@@ -55,6 +63,7 @@ export async function ask(
     state: state?.state ?? 'none',
     seconds: state?.seconds ?? 0,
     applied: state?.applied ?? false,
+    guard: state?.guard ?? null,
     refusal: refusal === undefined ? null : { code: refusal.code, text: refusal.text },
     said: records.flatMap((record) => (record.type === 'output' ? [record.text] : [])),
   };

@@ -63,3 +63,13 @@ function stepsWork(queue: readonly QueuedStep[], head: Head): Work {
 export function changesOf(plan: StagePlan): readonly Change[] {
   return plan.steps.flatMap(({ changes }) => changes);
 }
+
+/** Whether a plan holds all that is left of the work. */
+export function isWhole(work: Work, plan: StagePlan): boolean {
+  return work.isLast && plan.later.length === 0;
+}
+
+/** Whether what comes after a stage is begun only after a fresh login. */
+export function waitsForProof(work: Work, plan: StagePlan): boolean {
+  return !work.isLast || plan.later.some(({ waitsFor }) => waitsFor === 'proof');
+}

@@ -63,6 +63,7 @@ function factsOf(stage: StageReceipt, { now = null, kept, holds, facts = {} }: H
     kept: new Map(numbered(kept).map(([number, text]) => [number, file(text, `files/${number}`)])),
     now: now === null ? [] : [file(now)],
     holds: new Map(numbered(holds)),
+    aside: new Set(),
   };
   const values = Object.entries(facts).map(([key, value]): [string, Observed<unknown>] => [
     key,
