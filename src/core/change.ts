@@ -38,7 +38,7 @@ export type Action =
       readonly explain?: Argv;
       /**
        * Of an undo: run besides where the change or its undo was cut off half-way; it brings the live
-       * state in line with the tool's files.
+       * state in line with the tool's files. A command, or a function of the shell runtime.
        */
       readonly mend?: Argv;
     }

@@ -32,7 +32,7 @@ export const runFilesFact: Fact<RunFilesQuery, RunFiles> = {
     { part: 'folder', sh: `[ -d ${quote(`/var/lib/remedy/${runId}`)} ]` },
     {
       part: 'aside',
-      sh: `for f in ${quote(`/var/lib/remedy/${runId}`)}/aside-*; do [ -e "$f" ] && line "${'${f##*/aside-}'}"; done`,
+      sh: `for f in ${quote(`/var/lib/remedy/${runId}`)}/aside-*; do [ -e "$f" ] && line "\${f##*/aside-}"; done`,
     },
     { part: 'kept', sh: printFiles([`/var/lib/remedy/${runId}/files/[0-9]*`]) },
     { part: 'now', sh: paths.length === 0 ? ':' : printFiles(paths.map(quote)) },

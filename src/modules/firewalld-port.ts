@@ -231,8 +231,10 @@ const takeBack = `"$0" "$@"
 status=$?
 [ "$status" -eq 252 ] || exit "$status"
 [ "$1" = --permanent ] || exit 0
-shift
-exec firewall-offline-cmd "$@"`;
+case $3 in
+  --remove-service=*) exec firewall-offline-cmd "$2" "--remove-service-from-zone=\${3#*=}" ;;
+  *) exec firewall-offline-cmd "$2" "$3" ;;
+esac`;
 
 // The joined rule set holds each table once: what stands in it goes back to the fact it came from.
 function rulesetAfter(facts: FactSet, ruleset: Ruleset): { key: string; value: unknown }[] {

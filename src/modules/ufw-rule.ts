@@ -30,7 +30,7 @@ import {
 } from './ufw-list.ts';
 
 // ufw writes its files first, and the kernel's rules of each family after them.
-const reload: Argv = ['ufw', 'reload'];
+const mend: Argv = ['mend_ufw'];
 
 const schema = admissionSchema.extend({
   rule: z.literal('allow').default('allow').describe('what the rule does'),
@@ -259,7 +259,7 @@ function toChange(
     after: listText(rulesOf(after.ufw, packet.family)),
     action: { type: 'run', argv },
     holds: null,
-    undo: { type: 'run', argv: undo, mend: reload },
+    undo: { type: 'run', argv: undo, mend },
     risk: 'access',
     sensitive: false,
     factsAfter: [
@@ -290,10 +290,10 @@ function mergeFamilies(changes: readonly Change[]): Change[] {
     ...v6,
     target: 'ufw rules',
     summary: `ufw: allow ${rule} from anywhere`,
-    before: `${v4.before}${v6.before}`,
-    after: `${v4.after}${v6.after}`,
+    before: [v4.before, v6.before].join(''),
+    after: [v4.after, v6.after].join(''),
     action: { type: 'run', argv: ['ufw', 'allow', rule] },
-    undo: { type: 'run', argv: ['ufw', 'delete', 'allow', rule], mend: reload },
+    undo: { type: 'run', argv: ['ufw', 'delete', 'allow', rule], mend },
   };
   return [merged, ...others];
 }

@@ -179,12 +179,7 @@ function editedReason(
 }
 
 // The fresh key is kept too: an undo may itself be undone.
-function inverseKey(
-  change: Change,
-  path: string,
-  aside: string | null,
-  undoId: string,
-): Change[] {
+function inverseKey(change: Change, path: string, aside: string | null, undoId: string): Change[] {
   const move = (from: string, to: string): Change => ({
     ...turned(change),
     kind: 'file',

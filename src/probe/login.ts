@@ -90,5 +90,10 @@ async function runTrue(
         byKey: !/^(?:password|keyboard|no authentication)/.test(loginBy),
         failure: null,
       }
-    : { level: 'banner', by: ident, byKey: false, failure: shellMissingFailure(targetName(target), exit, said) };
+    : {
+        level: 'banner',
+        by: ident,
+        byKey: false,
+        failure: shellMissingFailure(targetName(target), exit, said),
+      };
 }

@@ -66,14 +66,17 @@ heard() {
   if is_secret "$hd"; then "$@" >/dev/null 2>&1; else "$@"; fi
 }
 
+# untouched NUMBER: the file is another one's now, and we have not written: nothing is to be taken back.
+untouched() { : >"$R/undone-$1"; }
+
 # write_file NUMBER FILE BEFORE AFTER [GATE...]: replaces a file at once; content_NUMBER prints the new
 # bytes. AFTER "absent" takes it away.
 write_file() {
   wf_n=$1; wf_before=$3; wf_after=$4
   wf=$(real_file "$2") || return 1
   shift 4
-  [ -e "$R/files/$wf_n" ] || snapshot_file "$wf_n" "$wf" "$wf_before" || return
-  [ "$(sum_of "$wf")" = "$wf_before" ] || { drift "$wf"; return 3; }
+  [ -e "$R/files/$wf_n" ] || snapshot_file "$wf_n" "$wf" "$wf_before" || { wf_status=$?; untouched "$wf_n"; return "$wf_status"; }
+  [ "$(sum_of "$wf")" = "$wf_before" ] || { untouched "$wf_n"; drift "$wf"; return 3; }
   wf_tmp=${'${wf%/*}'}/.remedy-$I.tmp
   rm -f -- "$wf_tmp"
   if [ "$wf_after" = absent ]; then
@@ -96,7 +99,7 @@ write_file() {
     [ -z "$wf_tmp" ] || rm -f -- "$wf_tmp"
     return 1
   fi
-  [ "$(sum_of "$wf")" = "$wf_before" ] || { rm -f -- "$wf_tmp"; drift "$wf"; return 3; }
+  [ "$(sum_of "$wf")" = "$wf_before" ] || { rm -f -- "$wf_tmp"; untouched "$wf_n"; drift "$wf"; return 3; }
   # One that goes has none: its folder may be ours and must be empty to go, too.
   [ "$wf_before" = absent ] || [ "$wf_after" = absent ] || spare "$wf_n" "$wf"
   if [ -n "$wf_tmp" ]; then mv -f -- "$wf_tmp" "$wf" || { rm -f -- "$wf_tmp"; return 1; }
@@ -187,6 +190,18 @@ nft_delete() {
   nft -a list chain "$1" "$2" "$3" | grep -F "comment \"$4\"" | sed -n 's/.*# handle \([0-9][0-9]*\)$/\1/p' |
     while read -r nd_handle; do nft delete rule "$1" "$2" "$3" handle "$nd_handle" || exit 1; done
 }
+
+# mend_ufw: ufw was killed at work. Its files come first, so the kernel's rules are made from them anew.
+# Each start of ufw tries in a chain of its own what the kernel can do; one that was killed leaves it.
+mend_ufw() {
+  mu_4=$(ufw_test_chains iptables); mu_6=$(ufw_test_chains ip6tables)
+  limit 120 ufw reload || return
+  for mu in $mu_4; do iptables -w -F "$mu" && iptables -w -X "$mu"; done 2>/dev/null
+  for mu in $mu_6; do ip6tables -w -F "$mu" && ip6tables -w -X "$mu"; done 2>/dev/null
+  return 0
+}
+
+ufw_test_chains() { "$1" -w -S 2>/dev/null | sed -n 's/^-N \(ufw6*-caps-test[a-z0-9_]*\)$/\1/p'; }
 
 # make_host_key FILE TYPE ASIDE: a fresh pair; a bad pair is moved aside first and never deleted.
 make_host_key() {

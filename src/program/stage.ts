@@ -187,7 +187,7 @@ function changeFunctions(change: Change, number: number, seen: Set<string>): str
 
 // What was cut off may have reached the tool's files and not the kernel, or only one family.
 function mendText({ undo }: Change): string {
-  return undo.type === 'run' && undo.mend !== undefined ? `limit 120 ${quoteArgv(undo.mend)}` : ':';
+  return undo.type === 'run' && undo.mend !== undefined ? quoteArgv(undo.mend) : ':';
 }
 
 // What a command says about a secret may quote it. The functions that write files say nothing of it;

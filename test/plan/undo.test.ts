@@ -51,6 +51,8 @@ interface Host {
   /** What the run kept, by the number of the change. */
   readonly kept?: Readonly<Record<number, string>>;
   readonly holds?: Readonly<Record<number, boolean | null>>;
+  /** The names of the host keys that the run moved aside. */
+  readonly aside?: readonly string[];
   readonly facts?: Readonly<Record<string, unknown>>;
 }
 
@@ -58,12 +60,15 @@ function numbered<T>(record: Readonly<Record<number, T>> = {}): [number, T][] {
   return Object.entries(record).map(([number, value]) => [Number(number), value]);
 }
 
-function factsOf(stage: StageReceipt, { now = null, kept, holds, facts = {} }: Host): FactSet {
+function factsOf(
+  stage: StageReceipt,
+  { now = null, kept, holds, aside, facts = {} }: Host,
+): FactSet {
   const files: RunFiles = {
     kept: new Map(numbered(kept).map(([number, text]) => [number, file(text, `files/${number}`)])),
     now: now === null ? [] : [file(now)],
     holds: new Map(numbered(holds)),
-    aside: new Set(),
+    aside: new Set(aside),
   };
   const values = Object.entries(facts).map(([key, value]): [string, Observed<unknown>] => [
     key,
@@ -108,14 +113,16 @@ describe('planUndo of a file', () => {
     });
   });
 
-  it('keeps the gate', () => {
+  it('needs no gate: what stood there comes back', () => {
     const gated = write('old\n', 'new\n');
     const gate = ['sshd_gate', path] as const;
     const { step } = undo([{ ...gated, action: { ...gated.action, gate } as Action }], {
       now: 'new\n',
       kept: { 1: 'old\n' },
     });
-    expect(actionsOf(step)).toMatchObject([{ gate }]);
+    expect(actionsOf(step)).toEqual([
+      { type: 'write', path, beforeSha256: sha256Of('new\n'), content: 'old\n' },
+    ]);
   });
 
   it('of several changes of one file makes one, from the last text to the first', () => {
@@ -305,17 +312,34 @@ describe('planUndo of what is not a file', () => {
     argv: ['mv', '-n', '--', from, to],
   });
 
-  it('moves a fresh host key aside, and the old private key back', () => {
+  it.each<[string, readonly string[], readonly Action[]]>([
+    [
+      'both halves back',
+      ['ssh_host_rsa_key', 'ssh_host_rsa_key.pub'],
+      [
+        mv(key, `${key}.remedy-UNDO`),
+        mv(`${key}.remedy-old`, key),
+        mv(`${key}.pub`, `${key}.pub.remedy-UNDO`),
+        mv(`${key}.pub.remedy-old`, `${key}.pub`),
+      ],
+    ],
+    [
+      'back the half that there was',
+      ['ssh_host_rsa_key'],
+      [
+        mv(key, `${key}.remedy-UNDO`),
+        mv(`${key}.remedy-old`, key),
+        mv(`${key}.pub`, `${key}.pub.remedy-UNDO`),
+      ],
+    ],
+  ])('moves a fresh host key aside, and of the old one %s', (_, aside, moves) => {
     const made = changeOf(
       { type: 'host-key', path: key, keyType: 'rsa', aside: 'remedy-old' },
       { type: 'snapshot' },
       { kind: 'host-key' },
     );
-    const { step } = undo([made], {});
-    expect(actionsOf(step).slice(0, 2)).toEqual([
-      mv(key, `${key}.remedy-UNDO`),
-      mv(`${key}.remedy-old`, key),
-    ]);
+    const { step } = undo([made], { aside });
+    expect(actionsOf(step)).toEqual(moves);
     expect(step.changes[1]?.undo).toEqual(mv(key, `${key}.remedy-old`));
   });
 

@@ -50,6 +50,7 @@ export class Stand {
   /** The confirm window of its attempts. */
   guardSeconds: number;
   #before: Snapshot | null = null;
+  #stale = false;
 
   private constructor(
     lab: Lab,
@@ -83,6 +84,7 @@ export class Stand {
 
   /** As it was at first. */
   async reset(): Promise<void> {
+    this.#stale = false;
     await this.host.reset();
     await this.host.mend();
     await this.host.read([
@@ -94,6 +96,16 @@ export class Stand {
       this.#lab.ctl.address4,
     ]);
     await this.remember();
+  }
+
+  /** It is not as it was at first; that is put right when it is wanted again. */
+  stale(): void {
+    this.#stale = true;
+  }
+
+  /** As it was at first, where it is not. */
+  async ready(): Promise<void> {
+    if (this.#stale) await this.reset();
   }
 
   /** What it is from here on compared with. */

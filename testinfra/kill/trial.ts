@@ -43,8 +43,12 @@ const patienceMs = 60_000;
 /** Runs once undisturbed, to know what a repaired host is, how long what takes, and that it works. */
 export async function calibrate(stands: readonly Stand[]): Promise<Calibration> {
   const [first, second] = stands;
-  if (first === undefined || second === undefined) throw new Error('two stands are needed');
-  const [undisturbed, revertMs] = await Promise.all([runWhole(first), revertSpan(second)]);
+  if (first === undefined) throw new Error('a stand is needed');
+  const whole = runWhole(first);
+  const [undisturbed, revertMs] = await Promise.all([
+    whole,
+    second === undefined ? whole.then(() => revertSpan(first)) : revertSpan(second),
+  ]);
   const { timeline, repaired, applierMs } = undisturbed;
   const guardSeconds = windowOf(timeline);
   for (const stand of stands) stand.guardSeconds = guardSeconds;
@@ -57,6 +61,7 @@ export async function calibrate(stands: readonly Stand[]): Promise<Calibration> 
 async function runWhole(
   stand: Stand,
 ): Promise<Pick<Calibration, 'timeline' | 'applierMs'> & { repaired: readonly string[] }> {
+  await stand.ready();
   const spans = [0, 1].map((stage) => spanOf(stand, stageFolder(stage), 'applier', 'applied'));
   const attempt = stand.attempt({ guardSeconds: 120 });
   const result = await attempt.done;
@@ -67,20 +72,19 @@ async function runWhole(
   const repaired = await stand.changes();
   const problems = await stand.deadLogins('after');
   if (problems.length > 0) throw new Error(`undisturbed: ${problems.join('; ')}`);
-  const timeline = [...attempt.points];
-  await stand.reset();
-  return { timeline, applierMs, repaired };
+  stand.stale();
+  return { timeline: [...attempt.points], applierMs, repaired };
 }
 
 async function revertSpan(stand: Stand): Promise<number> {
+  await stand.ready();
   const span = spanOf(stand, '*', 'reverter', 'reverted');
   const attempt = stand.attempt({ guardSeconds: 120 });
   await attempt.reached('phase-done apply #1');
   attempt.kill('SIGINT');
   await attempt.done;
-  const found = await span;
-  await stand.reset();
-  return found;
+  stand.stale();
+  return span;
 }
 
 async function spanOf(stand: Stand, folder: string, from: string, to: string): Promise<number> {
@@ -91,13 +95,13 @@ async function spanOf(stand: Stand, folder: string, from: string, to: string): P
 
 /** The controller is killed when a stage is settled: what stays is that stage. */
 async function stopAfter(stand: Stand, stage: number): Promise<readonly string[]> {
+  await stand.ready();
   const attempt = stand.attempt();
   await attempt.reached(`settled #${stage}`);
   attempt.kill('SIGKILL');
   await stand.settled(stand.guardSeconds + 30);
-  const changes = await stand.changes();
-  await stand.reset();
-  return changes;
+  stand.stale();
+  return stand.changes();
 }
 
 /** Twice the longest that a stage waited for its confirmation; remedy takes five seconds or more. */
@@ -117,6 +121,7 @@ export async function strikeOnce(
   known: Calibration,
   strike: Strike,
 ): Promise<Outcome> {
+  await stand.ready();
   const began = Date.now();
   const attempt = stand.attempt();
   const carriedOut = strike.carryOut(stand, attempt);
@@ -132,7 +137,7 @@ export async function strikeOnce(
     ...contradiction(controller, place),
   ];
   if (place === 'as before' && problems.length === 0) await stand.forget();
-  else await stand.reset();
+  else stand.stale();
   const { fault, kind, when } = strike;
   return {
     ...{ fault, kind, when, place, note, problems },
@@ -209,17 +214,28 @@ function contradiction(controller: string, place: Place): string[] {
       ? place !== 'repaired'
       : ['reverted', 'refused', 'failed', 'unreachable', 'locked'].includes(said)
         ? place !== 'as before'
-        : said === 'stuck' || said === 'NO';
+        : // An earlier stage is kept for good, a later one was taken back.
+          (said === 'stuck' && !place.startsWith('stage')) || said === 'NO';
   return wrong ? [`the controller said "${controller}", the host is ${place}`] : [];
 }
 
-/** Carries out all strikes on the stands, as many at once as there are stands. */
+/**
+ * Carries out all strikes on the stands, as many at once as there are stands.
+ *
+ * @param share of the moments and kinds: the `turn`th of `of` takes part, another one for each fault,
+ *   so that several scenarios together have all of them.
+ */
 export async function strikeAll(
   stands: readonly Stand[],
   known: Calibration,
   wanted: ReadonlyMap<Fault, number>,
+  share: { readonly turn: number; readonly of: number } = { turn: 0, of: 1 },
 ): Promise<Outcome[]> {
-  const strikes = [...wanted].flatMap(([fault, count]) => strikesOf(fault, known, count));
+  const strikes = [...wanted].flatMap(([fault, count], order) =>
+    strikesOf(fault, known, count * share.of).filter(
+      (_, index) => index % share.of === (share.turn + order) % share.of,
+    ),
+  );
   const outcomes: Outcome[] = Array.from({ length: strikes.length });
   const queue = [...strikes.entries()];
   await Promise.all(
