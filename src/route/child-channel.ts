@@ -136,7 +136,7 @@ export class Children {
 export function childEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
 ): Record<string, string | undefined> {
-  const secret = /^REMEDY_.*(PASSWORD|PASSPHRASE)/;
+  const secret = /^REMEDY_.*(PASSWORD|PASSPHRASE|TOKEN)/;
   // SSH_CONNECTION of this machine would be taken for the host's.
   const own = new Set(['SSH_CONNECTION', 'SSH_CLIENT', 'SSH_TTY']);
   return Object.fromEntries(

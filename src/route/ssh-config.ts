@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import { cleanLine } from '../core/clean.ts';
 import { fail, ok, type Result } from '../core/result.ts';
+import { childEnvironment } from './child-channel.ts';
 
 /** What `ssh -G` said about one host. Values are as printed; only `hostname` is expanded by ssh. */
 export interface SshConfig {
@@ -164,7 +165,11 @@ export async function querySshConfig(
   ];
   const signal = AbortSignal.any([query.signal, AbortSignal.timeout(query.timeoutMs)]);
   return new Promise((resolve) => {
-    const child = spawn(query.command, args, { stdio: ['ignore', 'pipe', 'pipe'], signal });
+    const child = spawn(query.command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      signal,
+      env: childEnvironment(process.env),
+    });
     const output = collect(child.stdout);
     const errors = collect(child.stderr);
     child.on('error', (error: NodeJS.ErrnoException) => {
