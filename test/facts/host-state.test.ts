@@ -85,7 +85,10 @@ describe('listeners', () => {
       'LISTEN 0 128 127.0.0.53%lo:53 0.0.0.0:*',
       [{ address: '127.0.0.53', port: 53, processes: [], pids: [] }],
     ],
-    ['LISTEN 0 128 [::ffff:192.0.2.1]:22 *:*', [{ address: '192.0.2.1', port: 22, processes: [], pids: [] }]],
+    [
+      'LISTEN 0 128 [::ffff:192.0.2.1]:22 *:*',
+      [{ address: '192.0.2.1', port: 22, processes: [], pids: [] }],
+    ],
     ['ESTAB 0 0 10.0.0.1:22 10.0.0.9:5000', []],
     ['LISTEN', []],
     ['', []],
