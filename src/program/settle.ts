@@ -115,7 +115,7 @@ is_unlocked() { [ "$(cat "$S/lock" 2>/dev/null)" != "$(cat "$R/owner" 2>/dev/nul
 
 status() {
   if [ -n "$ASKED" ]; then
-    if [ "$(state)" = stuck ]; then grep -h -e ' undo-failed ' -e ' output ' "$R/journal" | tail -n 20 | cut -d ' ' -f 2- | while IFS= read -r sl_line; do say output "$sl_line"; done; fi
+    if [ "$(state)" = stuck ]; then sed -n -e 's/^[0-9a-f]* output //p' -e 's/^[0-9a-f]* undo-failed \([0-9]*\) \([0-9]*\)$/change \1 could not be taken back (exit status \2)/p' "$R/journal" | tail -n 20 | while IFS= read -r sl_line; do say output "$sl_line"; done; fi
     if [ -e "$R/applied" ]; then st_how=applied; else st_how=applying; fi
     say state "$(state)" "$(seconds_left)" "$st_how" "$(cat "$R/guarded-by" 2>/dev/null)"
     return

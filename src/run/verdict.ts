@@ -49,7 +49,10 @@ export function judge(evidence: Evidence): Verdict {
   }
   const worse = before !== null && !atLeast(after.level, before);
   const clear = links.length > 0 && links.every(({ state }) => state === 'ok');
-  if (!evidence.lossAccepted && (worse || clear || evidence.loginDemanded)) {
+  if (evidence.lossAccepted) {
+    return { keep: true, failure: null };
+  }
+  if (worse || clear || evidence.loginDemanded) {
     const why = worse ? 'worse' : evidence.loginDemanded ? 'demanded' : 'clear';
     return { keep: false, failure: proofFailure(after, before, why) };
   }
