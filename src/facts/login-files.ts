@@ -1,6 +1,7 @@
 import type { FileIdentity } from '../core/change.ts';
 import { quote } from '../core/quote.ts';
 import { known, unknown, type Fact, type Observed, type Parts } from './fact.ts';
+import { fileType, type FileType } from './file-type.ts';
 
 /** The files of one account that sshd's StrictModes looks at. */
 export interface LoginFiles {
@@ -21,7 +22,7 @@ export interface LoginFile {
   readonly directory: string;
   readonly directoryInode: string;
   readonly name: string;
-  readonly type: 'file' | 'directory' | 'link' | 'other' | 'missing';
+  readonly type: FileType | 'missing';
   /** Number of names (hard links); more than one on a file is suspicious. */
   readonly links: number;
   readonly identity: FileIdentity;
@@ -139,25 +140,9 @@ function toEntry(
     directory,
     directoryInode: inode ?? ownInode,
     name,
-    type: toType(type),
+    type: type === 'missing' ? 'missing' : fileType(type),
     links: Number(links),
     owner: owner === 'UNKNOWN' ? null : owner,
     identity: { inode: ownInode, uid: Number(uid), gid: Number(gid), mode: mode.padStart(4, '0') },
   };
-}
-
-function toType(text: string): LoginFile['type'] {
-  switch (text) {
-    case 'directory':
-      return 'directory';
-    case 'regular file':
-    case 'regular empty file':
-      return 'file';
-    case 'symbolic link':
-      return 'link';
-    case 'missing':
-      return 'missing';
-    default:
-      return 'other';
-  }
 }

@@ -1,4 +1,5 @@
 import { quote } from '../core/quote.ts';
+import { fileType, type FileType } from './file-type.ts';
 import { lookSh } from './login-path-sh.ts';
 import {
   known,
@@ -31,7 +32,7 @@ export interface LoginPaths {
 
 /** One entry on a path. */
 export interface PathEntry {
-  readonly type: 'file' | 'directory' | 'link' | 'other';
+  readonly type: FileType;
   readonly uid: number;
   readonly gid: number;
   /** Permission bits. */
@@ -131,26 +132,12 @@ function addEntry(entries: Record<string, PathEntry>, rest: string): void {
   const match = /^([a-z ]+)\|(\d{1,10})\|(\d{1,10})\|([0-7]{1,5})\|(\/.*)$/.exec(rest);
   if (match !== null) {
     entries[match[5] ?? ''] = {
-      type: toType(match[1] ?? ''),
+      type: fileType(match[1] ?? ''),
       uid: Number(match[2]),
       gid: Number(match[3]),
       mode: Number.parseInt(match[4] ?? '', 8),
       acl: false,
     };
-  }
-}
-
-function toType(text: string): PathEntry['type'] {
-  switch (text) {
-    case 'directory':
-      return 'directory';
-    case 'regular file':
-    case 'regular empty file':
-      return 'file';
-    case 'symbolic link':
-      return 'link';
-    default:
-      return 'other';
   }
 }
 

@@ -4,8 +4,6 @@
  * `$R` is the run's folder, `$I` its id. The comments inside go to the host too.
  */
 export const actionFunctions = String.raw`
-identity() { stat -c '%d:%i %u %g %a' -- "$1"; }
-
 # drift WHY: says on standard error that the host is not as it was observed.
 drift() { printf 'changed since it was looked at: %s\n' "$1" >&2; return 3; }
 

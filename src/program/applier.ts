@@ -23,9 +23,9 @@ apply() {
 
 # abandon: refused before the first write.
 abandon() {
-  clear_spares; forget_secrets; forget_kept
+  forget_secrets; forget_kept
   rm -f -- "$R/prepared"
-  disarm; drop_lock
+  tidy
   say end refused
 }
 

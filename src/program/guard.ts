@@ -49,7 +49,7 @@ is_up() {
   case $1 in apply) alive "$R/applier" || grep -q " end " "$R/journal" ;; *) alive "$R/$1" ;; esac
 }
 
-# wait_for TEST ARG SECONDS: looks twice a second where sleep can do that.
+# wait_for TEST ARG SECONDS: looks five times a second where sleep can do that.
 wait_for() {
   wf_until=$(( $(uptime_s) + $3 ))
   until "$1" "$2"; do
@@ -61,7 +61,7 @@ wait_for() {
 # arm: from here on the run takes itself back unless it is confirmed.
 arm() {
   arm_boot || return 1
-  set_deadline ${'$LEASE'} || { say refuse guard "$R cannot be written"; return 1; }
+  set_deadline "$LEASE" || { say refuse guard "$R cannot be written"; return 1; }
   sync
   detach guard || { say refuse guard "no guard can run here: $(tail -n 3 "$R/start" | tr '\n' ' ')"; return 1; }
   wait_for is_up guard 20 || { say refuse guard "the guard did not start: $(tail -n 3 "$R/start" | tr '\n' ' ')"; return 1; }

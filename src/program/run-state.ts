@@ -125,7 +125,7 @@ take_lock() {
   return 1
 }
 
-drop_lock() {
-  if [ "$(cat "$S/lock" 2>/dev/null)" = "$(cat "$R/owner" 2>/dev/null)" ]; then rm -f -- "$S/lock"; fi
-}
+has_lock() { [ "$(cat "$S/lock" 2>/dev/null)" = "$(cat "$R/owner" 2>/dev/null)" ]; }
+
+drop_lock() { if has_lock; then rm -f -- "$S/lock"; fi; }
 `;

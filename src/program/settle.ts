@@ -69,7 +69,7 @@ forget_kept() {
 
 # finish STATE [FROM]: the last of a run; what is not needed any more goes.
 finish() {
-  clear_spares; forget_secrets
+  forget_secrets
   [ "$#" -lt 2 ] || to_state "$2" "$1" || return 1
   [ "$1" != reverted ] || forget_kept
   printf 'outcome: %s\nat: %s\n' "$1" "$(date -u 2>/dev/null)" >>"$R/receipt"
@@ -92,7 +92,7 @@ keep() {
   if [ "$(state)" = armed ] && [ ! -e "$R/applied" ]; then say refuse early 'the changes are still being made'; return; fi
   if to_state armed confirmed; then finish confirmed
   # Too late. How it ends is the better answer; whoever asks may ask again.
-  else wait_for is_settled x 15; fi
+  else wait_for settled x 15; fi
   status
 }
 
@@ -103,15 +103,13 @@ revert() {
   if [ "$(state)" = prepared ] && ! alive "$R/applier"; then give_up; fi
   if to_state armed reverting; then say revert 'it was asked for'; fi
   if [ "$(state)" = reverting ] && ! alive "$R/reverter" && ! alive "$R/guard"; then detach guard; fi
-  wait_for is_settled x 300 && wait_for is_unlocked x 5
+  wait_for settled x 300 && wait_for is_unlocked x 5
   status
 }
 
 is_begun() { [ "$(state)" != prepared ] || is_gone applier; }
 
-is_settled() { settled; }
-
-is_unlocked() { [ "$(cat "$S/lock" 2>/dev/null)" != "$(cat "$R/owner" 2>/dev/null)" ]; }
+is_unlocked() { ! has_lock; }
 
 status() {
   if [ -n "$ASKED" ]; then

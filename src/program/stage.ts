@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { Action, Change, Undo } from '../core/change.ts';
+import { sha256Of } from '../core/digest.ts';
 import { quote, quoteArgv } from '../core/quote.ts';
 import { digestOf } from '../core/secret-text.ts';
 import { actionFunctions } from './actions.ts';
@@ -39,12 +39,11 @@ export interface StageInput {
 export function compileStage(input: StageInput): string {
   const secrets = loadSecrets(input.changes);
   const inner = Buffer.from(compileInner(input), 'utf8').toString('latin1');
-  const sha256 = createHash('sha256').update(inner, 'latin1').digest('hex');
   const body = [
     ...names(input),
     'prepare || exit 0',
     `content_program >"$R/program" || { refuse state "the program could not be written to $R (is the disk full?)"; exit 0; }`,
-    `[ "$(digest <"$R/program")" = ${sha256} ] || { refuse state "the program did not arrive whole"; exit 0; }`,
+    `[ "$(digest <"$R/program")" = ${sha256Of(inner)} ] || { refuse state "the program did not arrive whole"; exit 0; }`,
     'content_readme >"$R/README" || { refuse state "$R cannot be written (is the disk full?)"; exit 0; }',
     ...secrets.body,
     'follow',

@@ -99,6 +99,10 @@ export function revertedFailure(records: readonly JournalRecord[], stage: Stage)
   };
 }
 
+/** What it means for access where not all could be taken back. */
+export const halfWay =
+  'Do not close the session you have: the host is neither as it was nor as it should be.';
+
 /** Something could not be taken back. */
 export function stuckFailure(
   records: readonly JournalRecord[],
@@ -118,7 +122,7 @@ export function stuckFailure(
     code: 'stuck',
     what: `Not everything could be taken back: ${left.join('; ') || 'see below'}.`,
     why: said.slice(-30).join('\n'),
-    access: 'Do not close the session you have: the host is neither as it was nor as it should be.',
+    access: halfWay,
     todo: `Look at what is named above. On the host:\n    cat ${stateFolder}/${stage.runId}/README ${stateFolder}/${stage.runId}/journal`,
   };
 }

@@ -4,7 +4,7 @@ import type { PlannedStep } from '../plan/plan.ts';
 import type { Link } from '../walk/link.ts';
 import type { LoginProof } from '../probe/login.ts';
 import type { RunState } from '../program/journal.ts';
-import { settleWords } from './apply-failure.ts';
+import { halfWay, settleWords } from './apply-failure.ts';
 import type { CheckResult, ProofLevel } from './result.ts';
 
 /** A step that cannot be done, before the first write of its stage. */
@@ -161,7 +161,7 @@ export function stuckRevertFailure(
     code: 'stuck',
     what: `${failure.what} Not everything could be taken back.`,
     why: [failure.why, ...said].join('\n'),
-    access: 'Do not close the session you have: the host is neither as it was nor as it should be.',
+    access: halfWay,
     todo: settleWords(runId),
   };
 }

@@ -58,8 +58,8 @@ async function runWork(state: HostState): Promise<HostResult> {
   if (open !== null) {
     state.notices.push(openRunText(open));
   }
+  gate(state, work, facts, plan);
   if (state.run.dryRun) {
-    gate(state, work, facts, plan);
     return dryRun(state, plan);
   }
   if (changesOf(plan).length === 0 && isWhole(work, plan)) {
@@ -67,7 +67,6 @@ async function runWork(state: HostState): Promise<HostResult> {
   }
   await prepare(state, work, plan, facts);
   for (;;) {
-    gate(state, work, facts, plan);
     const end = await runStage(state, work, plan, facts);
     if (end !== null) {
       return end;
@@ -78,6 +77,7 @@ async function runWork(state: HostState): Promise<HostResult> {
     work = work.after(plan);
     facts = await state.observe(work, false);
     plan = planStage(state, work, facts);
+    gate(state, work, facts, plan);
   }
 }
 
@@ -156,7 +156,6 @@ async function prepare(
     state.push(plan, null, []);
     throw new RunFailure(failure);
   };
-  gate(state, work, facts, plan);
   if (!(await approve(plan.steps))) {
     refuse(declinedFailure);
   }

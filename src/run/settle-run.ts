@@ -6,6 +6,7 @@ import { compileRunList, type Question } from '../program/ask.ts';
 import { JournalReader, type JournalRecord, type RunState } from '../program/journal.ts';
 import { stateFolder } from '../program/stage.ts';
 import type { Route, RouteKind } from '../route/route.ts';
+import { halfWay } from './apply-failure.ts';
 import { Connection } from './connection.ts';
 import { openRoute } from './open-route.ts';
 import { askSurely, type Answer } from './question.ts';
@@ -127,8 +128,7 @@ function settleFailure(stageId: string, question: Question, answer: Answer): Fai
       code: 'stuck',
       what: `Run ${stageId} could not be taken back in full.`,
       why: said.join('\n'),
-      access:
-        'Do not close the session you have: the host is neither as it was nor as it should be.',
+      access: halfWay,
       todo: `Look at what is named above. On the host:\n    cat ${stateFolder}/${stageId}/journal`,
     };
   }

@@ -2,8 +2,7 @@ import { compareSpans, parseSpan } from '../core/net.ts';
 import type { Account } from '../facts/accounts.ts';
 import type { Pam, PamLine } from '../facts/pam.ts';
 import type { PamAnswer } from './pam-run.ts';
-
-type Fits = 'yes' | 'no' | 'maybe';
+import { both, fitsList, wordsOf, type Fits } from './word-list.ts';
 
 /**
  * pam_access(8) and access.conf(5): the first rule `+ or - : users : origins` that fits decides; where
@@ -74,30 +73,9 @@ interface Rule {
 // colons itself; only the first two part the fields.
 function readRule(text: string): Rule | null {
   const match = /^\s*([+-])\s*:([^:]*):(.*)$/.exec(text);
-  const words = (list: string | undefined): string[] =>
-    (list ?? '').split(/[\s,]+/).filter((word) => word !== '');
   return match === null
     ? null
-    : { grants: match[1] === '+', users: words(match[2]), origins: words(match[3]) };
-}
-
-function fitsList(words: readonly string[], fits: (word: string) => Fits): Fits {
-  const except = words.findIndex((word) => word.toUpperCase() === 'EXCEPT');
-  const own = (except < 0 ? words : words.slice(0, except)).map(fits);
-  const found: Fits = own.includes('yes') ? 'yes' : own.includes('maybe') ? 'maybe' : 'no';
-  if (found === 'no' || except < 0) {
-    return found;
-  }
-  const without = fitsList(words.slice(except + 1), fits);
-  return without === 'yes' ? 'no' : without === 'maybe' ? 'maybe' : found;
-}
-
-function both(first: Fits, second: Fits): Fits {
-  return first === 'no' || second === 'no'
-    ? 'no'
-    : first === 'maybe' || second === 'maybe'
-      ? 'maybe'
-      : 'yes';
+    : { grants: match[1] === '+', users: wordsOf(match[2]), origins: wordsOf(match[3]) };
 }
 
 function fitsUser(word: string, account: Account, groups: boolean): Fits {

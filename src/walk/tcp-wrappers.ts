@@ -3,9 +3,7 @@ import type { Observed } from '../facts/fact.ts';
 import { matchPattern } from '../facts/sshd-match.ts';
 import type { TcpWrappers, WrapperRule } from '../facts/tcp-wrappers.ts';
 import { passes, stops, unsure, type Finding } from './link.ts';
-
-/** Whether a pattern or rule fits; `maybe` where it hangs on names that nobody can look up here. */
-type Fits = 'yes' | 'no' | 'maybe';
+import { both, fitsList, wordsOf, type Fits } from './word-list.ts';
 
 /** Where a connection comes from and goes to, as hosts_access(5) looks at it. */
 export interface WrappedClient {
@@ -109,29 +107,7 @@ function splitRule(text: string): {
     }
   }
   fields.push(field);
-  const words = (list: string | undefined): string[] =>
-    (list ?? '').split(/[\s,]+/).filter((word) => word !== '');
-  return { daemons: words(fields[0]), clients: words(fields[1]), options: fields.slice(2) };
-}
-
-// `a b EXCEPT c d EXCEPT e` is `(a b) without ((c d) without e)`.
-function fitsList(words: readonly string[], fits: (word: string) => Fits): Fits {
-  const except = words.findIndex((word) => word.toUpperCase() === 'EXCEPT');
-  const own = (except < 0 ? words : words.slice(0, except)).map(fits);
-  const found: Fits = own.includes('yes') ? 'yes' : own.includes('maybe') ? 'maybe' : 'no';
-  if (found === 'no' || except < 0) {
-    return found;
-  }
-  const without = fitsList(words.slice(except + 1), fits);
-  return without === 'yes' ? 'no' : without === 'maybe' ? 'maybe' : found;
-}
-
-function both(first: Fits, second: Fits): Fits {
-  return first === 'no' || second === 'no'
-    ? 'no'
-    : first === 'maybe' || second === 'maybe'
-      ? 'maybe'
-      : 'yes';
+  return { daemons: wordsOf(fields[0]), clients: wordsOf(fields[1]), options: fields.slice(2) };
 }
 
 // sshd asks as `sshd`, sshd-session too.
