@@ -103,6 +103,16 @@ export type Action =
       readonly chain: string;
       readonly comment: string;
     }
+  /** Takes an admission out of a firewalld zone; where firewalld is down, out of its files. */
+  | {
+      readonly type: 'firewalld-remove';
+      readonly place: 'runtime' | 'permanent';
+      readonly zone: string;
+      /** The option of firewall-cmd(1), as `--remove-port=22/tcp`. */
+      readonly removal: string;
+    }
+  /** Moves a file to a place where nothing is; one that is moved already stays. */
+  | { readonly type: 'move'; readonly from: string; readonly to: string }
   /** Creates a host key pair; an existing bad pair is moved aside first and kept. */
   | {
       readonly type: 'host-key';

@@ -214,7 +214,12 @@ function zoneChange(
     after: zoneText(edited),
     action: { type: 'run', argv: command('add') },
     holds: command('query'),
-    undo: { type: 'run', argv: ['sh', '-c', takeBack, ...command('remove')] },
+    undo: {
+      type: 'firewalld-remove',
+      place: when,
+      zone: zone.name,
+      removal: `--remove-${admit.kind}=${admit.value}`,
+    },
     risk: 'access',
     sensitive: false,
     factsAfter: [
@@ -224,17 +229,6 @@ function zoneChange(
     invalidates: [],
   };
 }
-
-// Somebody may have stopped firewalld meanwhile (exit status 252, firewall-cmd(1)): what is live has gone
-// with it, and the files are changed without it.
-const takeBack = `"$0" "$@"
-status=$?
-[ "$status" -eq 252 ] || exit "$status"
-[ "$1" = --permanent ] || exit 0
-case $3 in
-  --remove-service=*) exec firewall-offline-cmd "$2" "--remove-service-from-zone=\${3#*=}" ;;
-  *) exec firewall-offline-cmd "$2" "$3" ;;
-esac`;
 
 // The joined rule set holds each table once: what stands in it goes back to the fact it came from.
 function rulesetAfter(facts: FactSet, ruleset: Ruleset): { key: string; value: unknown }[] {

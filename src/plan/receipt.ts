@@ -1,3 +1,4 @@
+import type { Secret } from '../core/secret.ts';
 import type { Change, FactAfter } from '../core/change.ts';
 
 /** The record of a run on the controller: what was done where, enough to settle it and to undo it. */
@@ -53,6 +54,6 @@ export function touchedKeys(changes: readonly Change[]): string[] {
 /** Where receipts are kept. */
 export interface ReceiptStore {
   write(receipt: Receipt): Promise<void>;
-  writeToken(stageId: string, token: string): Promise<void>;
+  writeToken(stageId: string, token: Secret): Promise<void>;
   clearToken(stageId: string): Promise<void>;
 }

@@ -186,8 +186,8 @@ function inverseKey(change: Change, path: string, aside: string | null, undoId: 
     summary: `move ${from} to ${to}`,
     before: `${from}\n`,
     after: `${to}\n`,
-    action: { type: 'run', argv: ['mv', '-n', '--', from, to] },
-    undo: { type: 'run', argv: ['mv', '-n', '--', to, from] },
+    action: { type: 'move', from, to },
+    undo: { type: 'move', from: to, to: from },
     holds: null,
   });
   const fresh = move(path, `${path}.remedy-${undoId}`);

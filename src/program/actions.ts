@@ -185,8 +185,37 @@ as_user() {
 
 # nft_delete FAMILY TABLE CHAIN COMMENT: deletes our own rules; others may have come and gone meanwhile.
 nft_delete() {
-  nft -a list chain "$1" "$2" "$3" | grep -F "comment \"$4\"" | sed -n 's/.*# handle \([0-9][0-9]*\)$/\1/p' |
-    while read -r nd_handle; do nft delete rule "$1" "$2" "$3" handle "$nd_handle" || exit 1; done
+  nd=$(nft_handles "$@") || return
+  for nd_handle in $nd; do nft delete rule "$1" "$2" "$3" handle "$nd_handle" || return; done
+  [ -z "$(nft_handles "$@")" ] || { echo "a rule of ours is still in $1 $2 $3" >&2; return 1; }
+}
+
+# nft_handles FAMILY TABLE CHAIN COMMENT: a chain that is gone has no rules of ours.
+nft_handles() {
+  nh=$(nft -a list chain "$1" "$2" "$3" 2>/dev/null) || { nft list tables >/dev/null; return; }
+  printf '%s\n' "$nh" | grep -F "comment \"$4\"" | sed -n 's/.*# handle \([0-9][0-9]*\)$/\1/p'
+}
+
+# firewalld_remove runtime|permanent ZONE REMOVAL: somebody may have stopped firewalld meanwhile (exit
+# status 252, firewall-cmd(1)): what is live has gone with it, and the files are changed without it.
+firewalld_remove() {
+  if [ "$1" = permanent ]; then set -- --permanent "$2" "$3"; else set -- "" "$2" "$3"; fi
+  limit 120 firewall-cmd ${'${1:+"$1"}'} "--zone=$2" "$3"; fr_status=$?
+  [ "$fr_status" -eq 252 ] || return "$fr_status"
+  [ -n "$1" ] || return 0
+  case $3 in
+    --remove-service=*) limit 120 firewall-offline-cmd "--zone=$2" "--remove-service-from-zone=${'${3#*=}'}" ;;
+    *) limit 120 firewall-offline-cmd "--zone=$2" "$3" ;;
+  esac
+}
+
+# move_file FROM TO: never over something. One that is moved already stays.
+move_file() {
+  if [ -e "$2" ] || [ -L "$2" ]; then
+    if [ -e "$1" ] || [ -L "$1" ]; then drift "$2"; return 3; fi
+    return 0
+  fi
+  mv -- "$1" "$2" && to_disk "${'${2%/*}'}"
 }
 
 # mend_ufw: ufw was killed at work. Its files come first, so the kernel's rules are made from them anew.
@@ -212,19 +241,28 @@ make_host_key() {
     fi
   done
   to_disk "$mk_new"
-  : >"$R/made-${'${1##*/}'}"
+  digest <"$mk_new" >"$R/made-${'${1##*/}'}" && digest <"$mk_new.pub" >"$R/made-${'${1##*/}'}.pub" || return 1
   mv -f -- "$mk_new.pub" "$1.pub" && mv -f -- "$mk_new" "$1" || return 1
   if have restorecon; then restorecon "$1" "$1.pub" 2>/dev/null; fi
   sync
 }
 
 # unmake_host_key FILE ASIDE: takes the fresh pair away and puts the old one back, as far as it was made.
+# A key that someone else made since stays.
 unmake_host_key() {
-  for uk in "$1" "$1.pub"; do
-    if [ -e "$R/aside-${'${uk##*/}'}" ]; then
-      if [ -e "$uk.$2" ] || [ -L "$uk.$2" ]; then mv -f -- "$uk.$2" "$uk" || return 1; fi
-    elif [ -e "$R/made-${'${1##*/}'}" ]; then rm -f -- "$uk"; fi
-  done
   rm -f -- "$1.remedy-new" "$1.remedy-new.pub"
+  uk_status=0
+  for uk in "$1" "$1.pub"; do unmake_key_file "$uk" "$uk.$2" || uk_status=$?; done
+  return "$uk_status"
+}
+
+unmake_key_file() {
+  uf_made=$(cat "$R/made-${'${1##*/}'}" 2>/dev/null); uf_now=$(sum_of "$1")
+  if [ -e "$2" ] || [ -L "$2" ]; then
+    [ -e "$R/aside-${'${1##*/}'}" ] || return 0
+    case $uf_now in absent|"$uf_made") mv -f -- "$2" "$1" ;; *) drift "$1"; return 3 ;; esac
+  elif [ -n "$uf_made" ] && [ ! -e "$R/aside-${'${1##*/}'}" ]; then
+    case $uf_now in absent) ;; "$uf_made") rm -f -- "$1" ;; *) drift "$1"; return 3 ;; esac
+  fi
 }
 `;

@@ -1,4 +1,5 @@
 import { quote } from '../core/quote.ts';
+import type { Secret } from '../core/secret.ts';
 import { commonFunctions, environment } from './runtime.ts';
 import { stateFunctions } from './run-state.ts';
 import { stateFolder } from './stage.ts';
@@ -7,7 +8,7 @@ import { wrapProgram } from './wrap.ts';
 /** What can be asked of a run that is on the host. */
 export type Question =
   /** The token that the stage's program knows the digest of. */
-  { readonly verb: 'confirm'; readonly token: string } | { readonly verb: 'revert' | 'status' };
+  { readonly verb: 'confirm'; readonly token: Secret } | { readonly verb: 'revert' | 'status' };
 
 /** What a run itself asks, besides: as revert; and where it has not begun yet, it never will. */
 export type OwnQuestion = Question | { readonly verb: 'forbid' };
@@ -19,7 +20,7 @@ export type OwnQuestion = Question | { readonly verb: 'forbid' };
  * @param tag random, hex.
  */
 export function compileQuestion(runId: string, question: OwnQuestion, tag: string): string {
-  const token = question.verb === 'confirm' ? question.token : 'none';
+  const token = question.verb === 'confirm' ? question.token.reveal() : 'none';
   const verb = question.verb === 'forbid' ? 'revert' : question.verb;
   // A program that comes late makes its folder first, and then marks that it begins: each only once.
   const forbid = [

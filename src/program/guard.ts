@@ -128,7 +128,7 @@ guard() {
       prepared) alive "$R/applier" || give_up ;;
       armed)
         if [ "$(seconds_left)" -eq 0 ]; then begin_revert 'nobody confirmed in time'
-        elif [ ! -e "$R/applied" ] && ! alive "$R/applier"; then begin_revert 'the program that makes the changes died'; fi ;;
+        elif applier_died; then begin_revert 'the program that makes the changes died'; fi ;;
       reverting) alive "$R/reverter" || revert_now ;;
     esac
     settled || sleep 1
@@ -136,6 +136,9 @@ guard() {
   # Whoever settled it may have been killed before he could tidy up.
   tidy
 }
+
+# applier_died: it is gone, and had not made all changes. In this order: it may end well in between.
+applier_died() { ! alive "$R/applier" && [ ! -e "$R/applied" ]; }
 
 # give_up: the applier died before its first write.
 give_up() { to_state prepared reverted && finish reverted; }

@@ -83,14 +83,18 @@ claim() {
   identify "$R/$1-$$" || return 1
   if ln "$R/$1-$$" "$R/$1" 2>/dev/null; then rm -f "$R/$1-$$"; return 0; fi
   if alive "$R/$1"; then rm -f "$R/$1-$$"; return 1; fi
-  cl_dead=$(cat "$R/$1" 2>/dev/null)
-  mv "$R/$1" "$R/$1-dead-$$" 2>/dev/null
-  # Another one may have seen the same and been quicker: only the dead one's claim goes.
-  if [ "$(cat "$R/$1-dead-$$" 2>/dev/null)" = "$cl_dead" ] && ln "$R/$1-$$" "$R/$1" 2>/dev/null; then
-    rm -f "$R/$1-$$" "$R/$1-dead-$$"; return 0
-  fi
-  ln "$R/$1-dead-$$" "$R/$1" 2>/dev/null
-  rm -f "$R/$1-$$" "$R/$1-dead-$$"
+  take_over "$R/$1" "$R/$1-$$" "$(cat "$R/$1" 2>/dev/null)"; cl_status=$?
+  rm -f "$R/$1-$$"
+  return "$cl_status"
+}
+
+# take_over PLACE OURS DEAD: puts a link to our file where a dead one's is, whose content is DEAD. Another
+# one may have seen the same and been quicker: only the dead one's goes.
+take_over() {
+  mv "$1" "$2-dead" 2>/dev/null
+  if [ "$(cat "$2-dead" 2>/dev/null)" = "$3" ] && ln "$2" "$1" 2>/dev/null; then rm -f "$2-dead"; return 0; fi
+  ln "$2-dead" "$1" 2>/dev/null
+  rm -f "$2-dead"
   return 1
 }
 
@@ -117,10 +121,7 @@ take_lock() {
       say refuse settled "run $lock_run had died half-way; now it is $(state "$S/$lock_run")"
       return 1 ;;
   esac
-  # Its owner is dead. Another run may have seen that too and be quicker: only the dead one's lock goes.
-  mv "$S/lock" "$R/lock-of-the-dead" 2>/dev/null
-  if [ "$(cat "$R/lock-of-the-dead" 2>/dev/null)" = "$lock_owner" ] && ln "$R/owner" "$S/lock" 2>/dev/null; then return 0; fi
-  ln "$R/lock-of-the-dead" "$S/lock" 2>/dev/null
+  take_over "$S/lock" "$R/owner" "$lock_owner" && return 0
   say refuse locked 'another run was quicker'
   return 1
 }

@@ -102,9 +102,19 @@ revert() {
   wait_for is_begun x 60
   if [ "$(state)" = prepared ] && ! alive "$R/applier"; then give_up; fi
   if to_state armed reverting; then say revert 'it was asked for'; fi
-  if [ "$(state)" = reverting ] && ! alive "$R/reverter" && ! alive "$R/guard"; then detach guard; fi
+  look_after
   wait_for settled x 300 && wait_for is_unlocked x 5
   status
+}
+
+# look_after: a run that is due, and that nobody looks after any more, gets a new guard.
+look_after() {
+  case $(state) in
+    armed) [ "$(seconds_left)" -eq 0 ] || return 0 ;;
+    reverting) ;;
+    *) return 0 ;;
+  esac
+  alive "$R/reverter" || alive "$R/guard" || detach guard
 }
 
 is_begun() { [ "$(state)" != prepared ] || is_gone applier; }
@@ -112,6 +122,7 @@ is_begun() { [ "$(state)" != prepared ] || is_gone applier; }
 is_unlocked() { ! has_lock; }
 
 status() {
+  look_after
   if [ -n "$ASKED" ]; then
     if [ "$(state)" = stuck ]; then sed -n -e 's/^[0-9a-f]* output //p' -e 's/^[0-9a-f]* undo-failed \([0-9]*\) \([0-9]*\)$/change \1 could not be taken back (exit status \2)/p' "$R/journal" | tail -n 20 | while IFS= read -r sl_line; do say output "$sl_line"; done; fi
     if [ -e "$R/applied" ]; then st_how=applied; else st_how=applying; fi

@@ -200,7 +200,8 @@ function unheard({ sensitive }: Change, { type }: Action | Undo, text: string): 
 // An undo may be run twice, and a change that was cut off may not have been made: a command that says
 // clearly that the change does not hold leaves nothing to take back.
 function holdsFirst(change: Change, number: number): string {
-  return change.undo.type === 'run' && change.holds !== null
+  return (change.undo.type === 'run' || change.undo.type === 'firewalld-remove') &&
+    change.holds !== null
     ? `[ "$TB_CUT" = yes ] || { holds_${number} >/dev/null 2>&1; case $? in 1|3) return 0 ;; esac; }\n`
     : '';
 }
@@ -257,6 +258,10 @@ function actionText(action: Action, number: number): string {
       ]);
     case 'nft-delete':
       return quoteArgv(['nft_delete', action.family, action.table, action.chain, action.comment]);
+    case 'firewalld-remove':
+      return quoteArgv(['firewalld_remove', action.place, action.zone, action.removal]);
+    case 'move':
+      return quoteArgv(['move_file', action.from, action.to]);
     case 'sshd-stop':
       return quoteArgv(['sshd_stop', action.unit]);
     case 'host-key':

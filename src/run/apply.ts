@@ -3,6 +3,7 @@ import type { Change } from '../core/change.ts';
 import { sha256Of } from '../core/digest.ts';
 import type { Emit } from '../core/event.ts';
 import type { Failure } from '../core/failure.ts';
+import type { Secret } from '../core/secret.ts';
 import {
   JournalReader,
   type BootGuard,
@@ -28,7 +29,7 @@ export interface StageRun {
   readonly changes: readonly Change[];
   readonly guardSeconds: number;
   /** The one-use token that confirms it. */
-  readonly confirmToken: string;
+  readonly confirmToken: Secret;
   readonly about: readonly string[];
 }
 
@@ -71,7 +72,7 @@ export async function applyStage(
   const program = compileStage({
     ...stage,
     token,
-    confirmSha256: sha256Of(`${stage.confirmToken}\n`),
+    confirmSha256: sha256Of(`${stage.confirmToken.reveal()}\n`),
   });
   const follower = new Follower(token, stage, emit);
   const exit = await connection.session.run(program, {

@@ -107,22 +107,33 @@ export class HostState {
     this.stages.push({ steps: plan.steps, guard, checks });
   }
 
-  /** The result of the run. */
+  /** The result of the run. Where an earlier stage was kept, the host is never said to be as it was. */
   done(outcome: Outcome, failure: Failure | null): HostResult {
     const { session } = this.connection;
+    const partly = this.kept && asBefore.has(outcome);
     return {
       ...blankResult(this.run),
       route: session.kind,
       routeDescription: session.description,
-      outcome,
+      outcome: partly ? 'stuck' : outcome,
       stages: this.stages,
       links: this.facts === null ? [] : this.links(this.facts, this.#port),
       notices: this.notices,
       proof: this.proof === null ? null : toProof(this.proof, this.before),
-      failure,
+      failure: partly && failure !== null ? { ...failure, access: earlierKept } : failure,
     };
   }
 }
+
+const asBefore: ReadonlySet<Outcome> = new Set([
+  'reverted',
+  'refused',
+  'failed',
+  'unreachable',
+  'locked',
+]);
+
+const earlierKept = 'The stages before it were proven and kept. This one left nothing behind.';
 
 /** A result that says nothing yet. */
 export function blankResult(run: HostRun): HostResult {

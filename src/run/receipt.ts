@@ -1,5 +1,6 @@
 import type { FactAfter } from '../core/change.ts';
 import { sealChange } from '../core/seal.ts';
+import type { Secret } from '../core/secret.ts';
 import type { FactSet } from '../facts/fact.ts';
 import type { StagePlan } from '../plan/compile.ts';
 import { openKeys, type Receipt, type ReceiptStore, type StageReceipt } from '../plan/receipt.ts';
@@ -31,7 +32,7 @@ export class ReceiptKeeper {
 
   /** A stage is about to go to the host: from here on the run may need to be settled by hand. */
   async begin(
-    stage: { readonly runId: string; readonly title: string; readonly token: string },
+    stage: { readonly runId: string; readonly title: string; readonly token: Secret },
     plan: StagePlan,
     observed: FactSet,
   ): Promise<void> {

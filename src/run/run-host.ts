@@ -81,14 +81,10 @@ async function runWork(state: HostState): Promise<HostResult> {
   }
 }
 
-const earlierKept = 'The stages before it were proven and kept.';
-
 /** The result of a run that a failure ended between its stages. */
 function failed(state: HostState, failure: Failure): HostResult {
-  if (state.kept) {
-    return failure.code === 'connection-lost' || failure.code === 'garbled'
-      ? state.done('unknown', lostAfterChanges(failure))
-      : state.done('stuck', { ...failure, access: earlierKept });
+  if (state.kept && (failure.code === 'connection-lost' || failure.code === 'garbled')) {
+    return state.done('unknown', lostAfterChanges(failure));
   }
   const codes: Partial<Record<Failure['code'], Outcome>> = {
     blocked: 'refused',

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { nothingChanged, RunFailure, type Failure } from '../core/failure.ts';
+import { Secret } from '../core/secret.ts';
 import type { FactSet } from '../facts/fact.ts';
 import type { StagePlan } from '../plan/compile.ts';
 import { applyStage, type ApplyResult } from './apply.ts';
@@ -23,7 +24,7 @@ import { changesOf, isWhole, waitsForProof, type Work } from './work.ts';
 interface Applied {
   readonly plan: StagePlan;
   readonly guard: StageGuard;
-  readonly token: string;
+  readonly token: Secret;
   /** When the guard fires, in milliseconds of `performance.now()`. */
   readonly deadlineMs: number;
 }
@@ -49,7 +50,7 @@ export async function runStage(
   const { emit, runId, guardSeconds, receipts, signal } = state.run;
   const begun = state.stages.filter(({ guard }) => guard !== null).length;
   const stageId = begun === 0 ? runId : `${runId}-${begun + 1}`;
-  const token = randomBytes(24).toString('hex');
+  const token = new Secret(randomBytes(24).toString('hex'));
   await receipts.begin({ runId: stageId, title: work.title, token }, plan, facts);
   const count = `${changes.length} ${changes.length === 1 ? 'change' : 'changes'}`;
   emit({ type: 'phase', phase: 'apply', detail: `${count} by one program, under a guard` });
@@ -77,7 +78,7 @@ async function proveFirst(
     return null;
   }
   const failure = proof === null ? unprovenFailure : proofFailure(proof, null, 'demanded');
-  return state.done(state.kept ? 'stuck' : 'refused', { ...failure, access: nothingChanged });
+  return state.done('refused', { ...failure, access: nothingChanged });
 }
 
 async function notApplied(
@@ -108,8 +109,7 @@ async function notApplied(
     emit({ type: 'phase-failed', phase: 'apply', failure });
   }
   const outcome = applied.outcome === 'applied' ? 'unknown' : applied.outcome;
-  // An earlier stage was kept, so the host is not as it was.
-  return state.done(state.kept && outcome !== 'unknown' ? 'stuck' : outcome, failure);
+  return state.done(outcome, failure);
 }
 
 async function decide(state: HostState, work: Work, applied: Applied): Promise<HostResult | null> {
@@ -251,7 +251,7 @@ async function takeBack(
   if (is === 'reverted') {
     emit({ type: 'phase-done', phase: 'revert', detail: 'the host is as it was' });
     emit({ type: 'settled', runId: guard.runId, how: 'reverted' });
-    return state.done(state.kept ? 'stuck' : 'reverted', failure);
+    return state.done('reverted', failure);
   }
   const open =
     is === 'stuck'

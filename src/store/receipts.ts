@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { Secret } from '../core/secret.ts';
 import type { Receipt, ReceiptStore } from '../plan/receipt.ts';
 
 /** Receipts on this machine, each in a folder of its own that only its owner can read. */
@@ -10,7 +11,7 @@ export interface Receipts extends ReceiptStore {
   /** One receipt by the run's id, or null. */
   read(runId: string): Promise<Receipt | null>;
   /** The one-use token of a stage, or null where it is settled or was made elsewhere. */
-  readToken(stageId: string): Promise<string | null>;
+  readToken(stageId: string): Promise<Secret | null>;
   /** All of them, newest first; what cannot be read is left out. */
   list(): Promise<readonly Receipt[]>;
 }
@@ -51,7 +52,7 @@ export function openReceipts(environment: NodeJS.ProcessEnv): Receipts {
     },
     async writeToken(stageId, token) {
       await place(runOfStage(stageId));
-      await replace(tokenFile(stageId), `${token}\n`);
+      await replace(tokenFile(stageId), `${token.reveal()}\n`);
     },
     async clearToken(stageId) {
       await rm(tokenFile(stageId), { force: true });
@@ -63,7 +64,7 @@ export function openReceipts(environment: NodeJS.ProcessEnv): Receipts {
       const text = isRunId(stageId)
         ? await readFile(tokenFile(stageId), 'utf8').catch(() => '')
         : '';
-      return text.trim() === '' ? null : text.trim();
+      return text.trim() === '' ? null : new Secret(text.trim());
     },
     async list() {
       const names = await readdir(folder).catch(() => []);

@@ -13,10 +13,12 @@ import type { Receipt } from '../../src/plan/receipt.ts';
 import { compileStagePlan, queueSteps } from '../../src/plan/compile.ts';
 import { change, type Module } from '../../src/modules/module.ts';
 import type { BoundPlaybook } from '../../src/playbook/playbook.ts';
+import { compileQuestion, type Question } from '../../src/program/ask.ts';
 import { createExecRoute } from '../../src/route/exec.ts';
 import { createLocalRoute } from '../../src/route/local.ts';
 import { createSshRoute } from '../../src/route/ssh.ts';
 import { resolveTarget, type SshTarget } from '../../src/route/target.ts';
+import type { StageRun } from '../../src/run/apply.ts';
 import type { HostRun } from '../../src/run/host-run.ts';
 import { loginProber } from '../../src/run/prove.ts';
 import { ReceiptKeeper } from '../../src/run/receipt.ts';
@@ -146,7 +148,9 @@ describe('no secret is in the text of', () => {
       writeToken: async () => undefined,
       clearToken: async () => undefined,
     });
-    await keeper.begin({ runId: 'RUN', title: 't', token: 'k' }, plan, facts);
+    const token = new Secret(password);
+    await keeper.begin({ runId: 'RUN', title: 't', token }, plan, facts);
+    expect(texts(keeper)).not.toMatch(anySecret);
     await keeper.settle('RUN', 'confirmed', plan.facts);
     await keeper.finish('', {});
     expect(written).toHaveLength(3);
@@ -159,6 +163,20 @@ describe('no secret is in the text of', () => {
       action: { content: { sha256: sha256Of(newText) } },
       invalidates: ['other', 'secret-file'],
     });
+  });
+
+  it('what confirms a run', () => {
+    const token = new Secret(password);
+    const stage: StageRun = {
+      runId: 'RUN',
+      changes: [sealChange(sensitive)],
+      guardSeconds: 60,
+      confirmToken: token,
+      about: [],
+    };
+    const question: Question = { verb: 'confirm', token };
+    expect(texts({ stage, question })).not.toMatch(anySecret);
+    expect(compileQuestion('RUN', question, 'tag')).toContain(password);
   });
 
   it('an error that came of one', () => {

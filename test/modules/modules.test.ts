@@ -38,6 +38,9 @@ function doing(change: Change): string {
       return `attributes ${change.action.directory} ${change.action.name} ${change.action.uid}:${change.action.gid} ${change.action.mode}`;
     case 'host-key':
       return `host-key ${change.action.path} ${change.action.keyType} ${change.action.aside ?? '-'}`;
+    case 'move':
+      return `move ${change.action.from} ${change.action.to}`;
+    case 'firewalld-remove':
     case 'nft-delete':
     case 'sshd-reload':
     case 'socket-restart':
@@ -221,7 +224,7 @@ const cases: readonly Case[] = [
     args: { port: 22 },
     host: 'sshd-forbidden',
     does: [
-      'mv -n -- /etc/ssh/sshd_not_to_be_run /etc/ssh/sshd_not_to_be_run.remedy-RUN',
+      'move /etc/ssh/sshd_not_to_be_run /etc/ssh/sshd_not_to_be_run.remedy-RUN',
       'systemctl start ssh.service',
     ],
   },

@@ -307,10 +307,7 @@ describe('planUndo of what is not a file', () => {
   });
 
   const key = '/etc/ssh/ssh_host_rsa_key';
-  const mv = (from: string, to: string): Action => ({
-    type: 'run',
-    argv: ['mv', '-n', '--', from, to],
-  });
+  const mv = (from: string, to: string): Action => ({ type: 'move', from, to });
 
   it.each<[string, readonly string[], readonly Action[]]>([
     [

@@ -439,6 +439,48 @@ for (;;) {
   });
 });
 
+describe.skipIf(!isRoot).each(shells)('move_file under $name', ({ argv }) => {
+  it('moves once, and never over something', () => {
+    const [from, to] = [join(root, 'from'), join(root, 'to')];
+    writeFileSync(from, 'one');
+    expect(run(argv, ['move_file', from, to]).status).toBe(0);
+    expect(run(argv, ['move_file', from, to]).status).toBe(0);
+    writeFileSync(from, 'two');
+    const refused = run(argv, ['move_file', from, to]);
+    expect(refused.status).toBe(3);
+    expect(refused.stderr).toContain(`changed since it was looked at: ${to}`);
+    expect([from, to].map((path) => readFileSync(path, 'utf8'))).toEqual(['two', 'one']);
+    rmSync(from);
+    rmSync(to);
+    expect(run(argv, ['move_file', from, to]).status).not.toBe(0);
+  });
+});
+
+describe.skipIf(!isRoot).each(shells)('firewalld_remove under $name', ({ argv }) => {
+  const tools = (status: number): string => `
+limit() { shift; echo "$*"; case $1 in firewall-cmd) return ${status} ;; esac; }`;
+  const remove = (status: number, place: string, removal: string): [number | null, string] => {
+    const ended = run(argv, ['firewalld_remove', place, 'public', removal], tools(status));
+    return [ended.status, ended.stdout];
+  };
+
+  it('asks the daemon, and where it is down changes the files', () => {
+    expect(remove(0, 'runtime', '--remove-port=22/tcp')).toEqual([
+      0,
+      'firewall-cmd --zone=public --remove-port=22/tcp\n',
+    ]);
+    expect(remove(13, 'permanent', '--remove-port=22/tcp')[0]).toBe(13);
+    expect(remove(252, 'runtime', '--remove-port=22/tcp')[0]).toBe(0);
+    expect(remove(252, 'permanent', '--remove-service=ssh')).toEqual([
+      0,
+      'firewall-cmd --permanent --zone=public --remove-service=ssh\nfirewall-offline-cmd --zone=public --remove-service-from-zone=ssh\n',
+    ]);
+    expect(remove(252, 'permanent', '--remove-port=22/tcp')[1]).toContain(
+      'firewall-offline-cmd --zone=public --remove-port=22/tcp',
+    );
+  });
+});
+
 describe.skipIf(!isRoot).each(shells)('make_host_key under $name', ({ argv }) => {
   it('makes a pair that can be used, and keeps the bad one aside', () => {
     const key = join(root, 'ssh_host_ed25519_key');
@@ -473,6 +515,18 @@ describe.skipIf(!isRoot).each(shells)('make_host_key under $name', ({ argv }) =>
     expect(run(argv, ['make_host_key', key, 'ecdsa', '']).status).toBe(0);
     expect(run(argv, ['unmake_host_key', key, '']).status).toBe(0);
     expect(readdirSync(root)).toEqual(['run']);
+  });
+
+  it('leaves a pair that someone else made since', () => {
+    const key = join(root, 'key');
+    writeFileSync(key, 'garbage');
+    expect(run(argv, ['make_host_key', key, 'ed25519', 'remedy-test']).status).toBe(0);
+    writeFileSync(key, 'theirs');
+    const undone = run(argv, ['unmake_host_key', key, 'remedy-test']);
+    expect(undone.status).toBe(3);
+    expect(undone.stderr).toContain(`changed since it was looked at: ${key}`);
+    expect(readFileSync(key, 'utf8')).toBe('theirs');
+    expect(readFileSync(`${key}.remedy-test`, 'utf8')).toBe('garbage');
   });
 
   it('leaves the bad pair where no new one can be made', () => {

@@ -7,6 +7,7 @@ import type { Argv } from '../../src/core/quote.ts';
 import type { Change } from '../../src/core/change.ts';
 import { sha256Of } from '../../src/core/digest.ts';
 import { sealChange } from '../../src/core/seal.ts';
+import { Secret } from '../../src/core/secret.ts';
 import { compileQuestion } from '../../src/program/ask.ts';
 import { printBytes } from '../../src/program/bytes.ts';
 import { commonFunctions } from '../../src/program/runtime.ts';
@@ -56,7 +57,7 @@ function stage(runId: string, changes: readonly Change[], guardSeconds = 60): st
   return compileStage({ runId, token, confirmSha256, guardSeconds, changes, about: ['a test'] });
 }
 
-const confirm = { verb: 'confirm', token: 'confirm' } as const;
+const confirm = { verb: 'confirm', token: new Secret('confirm') } as const;
 const revert = { verb: 'revert' } as const;
 
 function ask(runId: string, question: Parameters<typeof compileQuestion>[1]): string {

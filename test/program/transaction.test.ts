@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Change } from '../../src/core/change.ts';
+import { Secret } from '../../src/core/secret.ts';
 import { compileQuestion } from '../../src/program/ask.ts';
+import { guardFunctions } from '../../src/program/guard.ts';
+import { stateFunctions } from '../../src/program/run-state.ts';
+import { commonFunctions } from '../../src/program/runtime.ts';
 import { compileStage } from '../../src/program/stage.ts';
 import { changeOf } from './support/change.ts';
 import { BareHost } from './support/namespace.ts';
@@ -69,14 +73,44 @@ describe.skipIf(!isRoot).each(shells)('a transaction under $name', (shell) => {
     expect(journal).toContain(`${token} armed loop none`);
     expect(journal).toContain(`${token} end applied 60`);
     expect(contents()).toBe('a=new;c=made;');
-    const wrong = host.run(ask('keep', { verb: 'confirm', token: 'guess' }));
+    const wrong = host.run(ask('keep', { verb: 'confirm', token: new Secret('guess') }));
     expect(wrong).toContain(`${tag} refuse token`);
     expect(locked()).toBe('yes');
-    const right = host.run(ask('keep', { verb: 'confirm', token: 'secret' }));
+    const right = host.run(ask('keep', { verb: 'confirm', token: new Secret('secret') }));
     expect(right).toMatch(new RegExp(`${tag} state confirmed \\d+ applied`));
     expect(locked()).toBe('');
     expect(contents()).toBe('a=new;c=made;');
     expect(host.run(`ls -A ${things}`).split('\n')).toEqual(['a', 'c', '']);
+  });
+
+  // The guard looks at two things, one after the other, while the applier comes to its end.
+  it('is not taken back where the applier ends between two looks of its guard', () => {
+    const program = [commonFunctions, stateFunctions, guardFunctions].join('\n');
+    const script = [
+      program,
+      'R=$(mktemp -d) || exit',
+      ': >"$R/applier"',
+      'alive() { : >"$R/applied"; return 1; }',
+      'if applier_died; then echo died; else echo ended; fi',
+      'alive() { return 1; }; rm "$R/applied"',
+      'if applier_died; then echo died; else echo ended; fi',
+      'rm -r "$R"',
+    ].join('\n');
+    expect(host.run(script)).toBe('ended\ndied\n');
+  });
+
+  it('is looked after again when somebody asks after its guard was stopped', async () => {
+    host.run(`rm -f ${things}/*; printf old >${things}/a`);
+    host.run(stage('alone', [write('a', 'old', 'new')], 1));
+    host.run('read -r b pid rest </var/lib/remedy/alone/guard; kill -KILL "$pid"');
+    // Asked before its time it is left alone: it may still be confirmed.
+    await host.until(
+      `read -r now _ </proc/uptime; [ "\${now%%.*}" -ge "$(cat /var/lib/remedy/alone/deadline)" ] && echo yes`,
+    );
+    expect(host.run(stateOf('alone', 'armed')).trim()).toBe('yes');
+    host.run(ask('alone', { verb: 'status' }));
+    await host.until(stateOf('alone', 'reverted'));
+    expect(contents()).toBe('a=old;');
   });
 
   it('takes everything back when nobody confirms', async () => {

@@ -104,7 +104,8 @@ describe.each(roots)('on %s', (root) => {
       options: { env: { REMEDY_TEST_ACCESS_GATE: 'off' } },
     });
     expect(guarded.status).toBe(1);
-    expect(hostOf(guarded.document)).toMatchObject({
+    const ended = hostOf(guarded.document);
+    expect(ended, JSON.stringify(ended.failure)).toMatchObject({
       outcome: 'reverted',
       stages: [{ guard: { state: 'reverted' } }],
       failure: { code: 'proof-failed' },

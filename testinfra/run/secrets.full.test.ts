@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Change } from '../../src/core/change.ts';
 import { sha256Of } from '../../src/core/digest.ts';
+import { Secret } from '../../src/core/secret.ts';
 import { compileQuestion } from '../../src/program/ask.ts';
 import { compileStage } from '../../src/program/stage.ts';
 import { openLab, type Lab, type LabHost, type Result, type StartOptions } from '../support/lab.ts';
@@ -245,7 +246,7 @@ describe('a sensitive change', () => {
     expect(await traces(host, { fresh: secrets.fresh, confirmToken })).toEqual([]);
     expect(await traces(host, { old: secrets.old })).toEqual([path]);
     expect((await begin('kept')).stdout).toContain('end applied');
-    const confirmed = await end('kept', { verb: 'confirm', token: confirmToken }, tag);
+    const confirmed = await end('kept', { verb: 'confirm', token: new Secret(confirmToken) }, tag);
     expect(confirmed.stdout).toContain('state confirmed');
     const { sights, seen, missed } = await watch.end();
     expect(sights).toEqual([]);

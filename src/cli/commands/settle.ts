@@ -121,8 +121,7 @@ async function toQuestion(verb: Verb, stageId: string, receipts: Receipts): Prom
   if (verb !== 'confirm') {
     return { verb };
   }
-  const given = takeSecret('REMEDY_CONFIRM_TOKEN');
-  const token = given?.reveal() ?? (await receipts.readToken(stageId));
+  const token = takeSecret('REMEDY_CONFIRM_TOKEN') ?? (await receipts.readToken(stageId));
   if (token === null) {
     throw new RunFailure({
       code: 'wrong-token',
