@@ -18,6 +18,9 @@ export function failureStatus(code: FailureCode): number {
     case 'handshake-timeout':
     case 'negotiation':
     case 'exec-failed':
+    case 'console-failed':
+    case 'console-busy':
+    case 'not-booted':
     case 'shell-missing':
     case 'route-timeout':
     case 'connection-lost':

@@ -200,7 +200,15 @@ function addRoutes(command: Command): Command {
       collect,
       [],
     )
-    .option('--local', 'this machine', false);
+    .option(
+      '--console <console>',
+      'a console: a command, unix:PATH, tcp:HOST:PORT, /dev/ttyX[@SPEED], or a preset; may be repeated',
+      collect,
+      [],
+    )
+    .option('--console-log <file>', 'write what goes over the console there, without secrets')
+    .option('--local', 'this machine', false)
+    .option('-v, --verbose', 'show the command behind each way in', false);
 }
 
 function addLookUps(program: Command): void {

@@ -7,6 +7,7 @@ import { checkHostName, checkPort, checkUserName } from '../core/host-name.ts';
 import { quoteArgv, type Argv } from '../core/quote.ts';
 import type { Result } from '../core/result.ts';
 import { createExecRoute, splitCommand } from '../route/exec.ts';
+import { consoleRoutes } from './console-routes.ts';
 import { fingerprint, knownHostsName } from '../route/known-hosts.ts';
 import { createLocalRoute } from '../route/local.ts';
 import type { Route, Session } from '../route/route.ts';
@@ -40,7 +41,10 @@ export interface RouteFlags {
   readonly via: readonly string[];
   readonly viaIdentity: readonly string[];
   readonly exec: readonly string[];
+  readonly console: readonly string[];
+  readonly consoleLog?: string;
   readonly local: boolean;
+  readonly verbose: boolean;
 }
 
 /** The endpoint and the ways in, ready to be tried. */
@@ -121,6 +125,7 @@ export async function resolveRoutes(
     ...flags.exec.map((command) =>
       createExecRoute({ argv: unwrap(splitCommand(command)), environment: process.env, ...sudo }),
     ),
+    ...consoleRoutes(flags, secrets.sudo, notice),
     ...(flags.local ? [createLocalRoute({ environment: process.env, ...sudo })] : []),
   ];
   const own = named.length === 0 ? sshRoute(target) : null;

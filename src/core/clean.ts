@@ -11,16 +11,16 @@ const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u2
  * carriage return becomes a newline, and lines are cut at `maxLine` characters.
  */
 export function cleanText(text: string, maxLine = 1000): string {
-  const bare = text
-    .replace(controlString, '')
-    .replace(controlSequence, '')
-    .replace(otherEscape, '')
-    .replace(/\r\n?/g, '\n')
-    .replace(controls, '');
+  const bare = withoutEscapes(text).replace(/\r\n?/g, '\n').replace(controls, '');
   return bare
     .split('\n')
     .map((line) => (line.length > maxLine ? `${line.slice(0, maxLine)}…` : line))
     .join('\n');
+}
+
+/** Text without its escape sequences; other control characters stay. */
+export function withoutEscapes(text: string): string {
+  return text.replace(controlString, '').replace(controlSequence, '').replace(otherEscape, '');
 }
 
 /** Like `cleanText`, for a place that has room for one line: newlines become spaces. */

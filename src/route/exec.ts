@@ -10,11 +10,11 @@ import { describeExit } from './shell-failure.ts';
 import { openShellSession, type ShellSource, type SudoOptions } from './shell.ts';
 
 /** Splits a command as a shell would split words, without a shell: no expansion of any kind. */
-export function splitCommand(text: string): Result<Argv, Failure> {
+export function splitCommand(text: string, flag = '--exec'): Result<Argv, Failure> {
   try {
     const [command, ...args] = split(text);
     return command === undefined || command === ''
-      ? fail(badCommand(text, 'It is empty.'))
+      ? fail(badCommand(text, 'It is empty.', flag))
       : ok([command, ...args]);
   } catch (error) {
     const isQuote = error instanceof Error && error.message.includes('quoted');
@@ -22,18 +22,19 @@ export function splitCommand(text: string): Result<Argv, Failure> {
       badCommand(
         text,
         isQuote ? 'A quotation mark is not closed.' : 'It ends with a single backslash.',
+        flag,
       ),
     );
   }
 }
 
-function badCommand(text: string, why: string): Failure {
+function badCommand(text: string, why: string, flag: string): Failure {
   return {
     code: 'usage',
     what: `The command ${JSON.stringify(cleanLine(text, 200))} cannot be split into words.`,
     why,
     access: notContacted,
-    todo: "Write it as one argument, for instance:\n--exec 'docker exec -i web1 sh'",
+    todo: `Write it as one argument, for instance:\n${flag} '${flag === '--exec' ? 'docker exec -i web1 sh' : 'virsh console web1'}'`,
   };
 }
 

@@ -141,7 +141,9 @@ function storedFlags(flags: RouteFlags): RouteFlags {
     acceptNewHostKey: false,
     via: flags.via,
     exec: flags.exec,
+    console: flags.console,
     local: flags.local,
+    verbose: false,
   };
 }
 

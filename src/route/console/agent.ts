@@ -1,0 +1,193 @@
+/**
+ * What runs on the host behind a console: first a loader, typed into the shell as one line, then the
+ * agent, a loop that reads checked lines and answers with checked lines. `read` is a builtin, so no
+ * line editor sees what is sent; and what is sent is only ever an argument, never evaluated.
+ *
+ * Every answer begins with the nonce on a line of its own: `NONCE VERB WORDS CHECK`.
+ */
+import { checkAlphabet } from './check.ts';
+
+// The loader takes lines `INDEX LENGTH TEXT`, and says twice which index it wants next, so that no damaged
+// number is believed. It runs the whole once its length and check value are right, else it starts anew;
+// where there is no cksum the value is empty. Short, since nothing checks the loader itself.
+const loaderText = `N=@NONCE@ i=0 a=;while echo "
+$N $i $i";read -r n k l;do case $n.$k in $i.\${#l})a="$a$l
+" i=$((i+1));;run*)set -- $(printf %s "$a"|cksum);[ \${#a}.$1 = $k.$l ]&&break;i=0 a=;;esac;done;eval "$a"`;
+
+/** The loader as the lines that are typed; `nonce` is random. */
+export function loaderLines(nonce: string): string[] {
+  // Split, so that an echo of what is typed is no answer.
+  const split = `${nonce.slice(0, 4)}""${nonce.slice(4)}`;
+  return loaderText.replace('@NONCE@', split).split('\n');
+}
+
+/** How the agent is made. */
+export interface AgentOptions {
+  readonly nonce: string;
+  /** Names the folder on the host; a later agent of the same session finds what an earlier one left. */
+  readonly session: string;
+  /** Seconds without a valid line after which the shell is ended and the folder removed. */
+  readonly deadManSeconds: number;
+}
+
+/** The agent as lines without indentation, comments and empty lines. */
+export function agentLines(options: AgentOptions): string[] {
+  return agentText
+    .replace('@NONCE@', options.nonce)
+    .replace('@SESSION@', options.session)
+    .replace('@DEADMAN@', String(options.deadManSeconds))
+    .replace('@ALPHABET@', () => checkAlphabet)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+const agentText = String.raw`
+N=@NONCE@ S=remedy-console-@SESSION@ DEAD=@DEADMAN@ cur= got=0
+have() { command -v "$1" >/dev/null 2>&1; }
+if have print && ! have printf; then put() { print -rn -- "$1"; }; else put() { printf %s "$1"; }; fi
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+umask 077
+D=
+for d in /run /dev/shm /tmp /var/tmp; do
+[ -d "$d/$S" ] && [ -O "$d/$S" ] && D=$d/$S && break
+done
+[ -n "$D" ] || for d in /run /dev/shm /tmp /var/tmp; do
+mkdir "$d/$S" 2>/dev/null && D=$d/$S && break
+done
+# The check value of a line, into k.
+A='@ALPHABET@'
+if have cksum; then CK=cksum
+ck() { k=$(put "$1" | cksum); k=${'${k%% *}'}; }
+else CK=sum
+ck() {
+s=$1 x=0 y=0
+while [ -n "$s" ]; do
+c=${'${s%"${s#?}"}'}; p=${'${A%%"$c"*}'}
+x=$(( (x + ${'${#p}'} + 1) % 4093 )); y=$(( (y + x) % 4093 )); s=${'${s#?}'}
+done
+k=$x.$y
+}
+fi
+say() { ck "$*"; put "
+$N $* $k
+"; }
+# Bytes to printable text and back, by whatever there is.
+if have base64; then EN=b64; en() { base64; }
+elif have openssl; then EN=b64; en() { openssl base64 -e; }
+else EN=hex; en() { od -An -v -tx1 | tr -d ' '; }; fi
+if have base64; then DE=b64; de() { base64 -d; }
+elif have openssl; then DE=b64; de() { openssl base64 -d -A; }
+elif have python3; then DE=b64; de() { python3 -c 'import sys,base64;sys.stdout.buffer.write(base64.b64decode(sys.stdin.read()))'; }
+elif have perl; then DE=b64; de() { perl -MMIME::Base64 -0777 -ne 'print decode_base64($_)'; }
+else DE=oct; fi
+if have gzip; then GZ=gz; else GZ=no; fi
+if have sha256sum; then DG=sha256; dg() { sha256sum | cut -c 1-64; }
+elif have openssl; then DG=sha256; dg() { openssl dgst -sha256 -r | cut -c 1-64; }
+elif have cksum; then DG=cksum; dg() { cksum | tr ' ' .; }
+else DG=length; dg() { wc -c | tr -d ' '; }; fi
+if have fold; then wrap() { tr -d '\n' | fold -w "$1"; echo; }; else wrap() { cat; }; fi
+size() { if [ -e "$1" ]; then wc -c <"$1" | tr -d ' '; else echo 0; fi; }
+word() { case $1 in ''|*[!A-Za-z0-9]*) return 1 ;; esac; }
+# p SEQ: are you there?
+do_p() { say P "$1" "$CK" "$EN" "$DE" "$GZ" "$DG" "$(id -u)" "${'${D:-none}'}"; }
+# n SEQ KEY: an upload begins, or goes on.
+do_n() { cur=$2; got=$(size "$D/up-$2"); [ ! -e "$D/prog-$2" ] || got=whole; say A "$2" "$got" "$got"; }
+# u KEY OFFSET DATA
+do_u() {
+if [ "$1" != "$cur" ]; then say N "$cur" "$got"; return; fi
+if [ "$2" = "$got" ]; then
+if put "$3" >>"$D/up-$1"; then got=$((got + ${'${#3}'}))
+else got=$(size "$D/up-$1"); say F "$1" full; return; fi
+fi
+say A "$1" "$got" "$got"
+}
+# w SEQ KEY FORMAT DIGEST: the upload is whole.
+do_w() {
+if [ ! -e "$D/prog-$2" ]; then
+case $3 in
+gz) de <"$D/up-$2" | gzip -dc ;;
+b64) de <"$D/up-$2" ;;
+oct) printf %b "$(cat "$D/up-$2")" ;;
+esac >"$D/new-$2" 2>/dev/null
+if [ "$(dg <"$D/new-$2")" != "$4" ]; then rm -f "$D/up-$2" "$D/new-$2"; got=0; say W "$1" bad; return; fi
+mv "$D/new-$2" "$D/prog-$2"; rm -f "$D/up-$2"
+fi
+say W "$1" ok
+}
+# r SEQ KEY: the program begins, once only. It must outlive this shell.
+do_r() {
+[ -e "$D/prog-$2" ] || { say R "$1" missing; return; }
+if mkdir "$D/run-$2" 2>/dev/null; then
+if have setsid; then L=setsid; else L=; fi
+( trap '' HUP; exec $L sh -c 'echo $$ >"$1/pid-$2"; sh "$1/prog-$2" >"$1/out-$2" 2>"$1/err-$2"; echo $? >"$1/end-$2.new"; mv "$1/end-$2.new" "$1/end-$2"' sh "$D" "$2" ) </dev/null >/dev/null 2>&1 &
+fi
+say R "$1" ok
+}
+# g SEQ KEY STREAM FROM WIDTH: how far is it, and what has it said since? Packed at once, sent by lines.
+do_g() {
+if [ -e "$D/end-$2" ]; then read -r e <"$D/end-$2"; elif [ -d "$D/run-$2" ]; then e=running; else e=none; fi
+z=$(size "$D/$3-$2"); n=$((z - $4)); [ "$n" -le 262144 ] || n=262144
+q=$D/pack-$2-$3-$4-$n-$5
+if [ "$n" -gt 0 ] && [ ! -e "$q" ]; then
+rm -f "$D/pack-$2-$3-"*
+tail -c "+$(($4 + 1))" "$D/$3-$2" | head -c "$n" >"$q.raw"
+if [ "$GZ" = gz ] && [ "$n" -gt 200 ]; then gzip -c <"$q.raw"; else cat "$q.raw"; fi | en | wrap "$5" >"$q.new"
+dg <"$q.raw" >"$q.sum"; rm -f "$q.raw"; mv "$q.new" "$q"
+fi
+if [ "$n" -gt 0 ]; then
+t=$(grep -c . "$q"); say G "$1" "$e" "$z" "$n" "$t" "$(cat "$q.sum")"; lines "$q" 1 8
+else say G "$1" "$e" "$z" 0 0 -; fi
+}
+# l SEQ KEY STREAM FROM COUNT WIDTH FIRST LAST: those lines again.
+do_l() { lines "$D/pack-$2-$3-$4-$5-$6" "$7" "$8"; }
+lines() {
+b=$2
+sed -n "$2,$3p" "$1" 2>/dev/null | while IFS= read -r d; do say D "$b" "$d"; b=$((b + 1)); done
+say Z "$2" "$3"
+}
+# k SEQ KEY: the program is ended.
+do_k() {
+[ ! -e "$D/pid-$2" ] || { read -r p <"$D/pid-$2"; kill -TERM "-$p" 2>/dev/null || kill -TERM "$p" 2>/dev/null; }
+say K "$1"
+}
+# c SEQ KEY: nobody wants it any more.
+do_c() { rm -rf "$D"/*-"$2" "$D"/*-"$2".* "$D"/pack-"$2"-*; say C "$1"; }
+# e SEQ: the end.
+do_e() { say E "$1"; go=no; }
+# In small steps, so that nothing sleeps on for long when the agent has ended.
+watch() {
+w= t=0
+while sleep 5; do
+read -r v <"$D/beat" || exit
+if [ "$v" != "$w" ]; then w=$v t=0; else t=$((t + 5)); fi
+[ "$t" -lt "$DEAD" ] || { kill -HUP "$1"; kill -KILL "$1"; quiet off; rm -rf "$D"; exit; }
+done
+}
+# Kernel messages would stand in the middle of our lines.
+quiet() {
+f=/proc/sys/kernel/printk
+if [ "$1" = on ]; then [ -e "$D/printk" ] || { cat $f >"$D/printk" && echo 1 >$f; } 2>/dev/null
+elif [ -s "$D/printk" ]; then cat "$D/printk" >$f 2>/dev/null; fi
+}
+go=yes beat=0
+if [ -n "$D" ]; then
+for f in "$D"/watch-*; do [ ! -e "$f" ] || { kill "$(cat "$f")" 2>/dev/null; rm -f "$f"; }; done
+echo 0 >"$D/beat"
+quiet on
+( trap '' HUP; watch $$ ) </dev/null >/dev/null 2>&1 &
+echo $! >"$D/watch-$!"
+fi
+do_p 0
+while [ "$go" = yes ] && IFS= read -r l; do
+case $l in ':'*' .') ;; *) continue ;; esac
+l=${'${l#:}'}; l=${'${l% .}'}; r=${'${l##* }'}; l=${'${l% *}'}
+ck "$l"
+[ "$r" = "$k" ] || { say N "$cur" "$got"; continue; }
+beat=$((beat + 1)); [ -z "$D" ] || echo "$beat" >"$D/beat"
+set -f; set -- $l; set +f
+v=$1; shift
+case $v in p|n|u|w|r|g|l|k|c|e) word "${'${2:-1}'}" && "do_$v" "$@" ;; esac
+done
+[ -z "$D" ] || { for f in "$D"/watch-*; do kill "$(cat "$f")" 2>/dev/null; done; quiet off; rm -rf "$D"; }
+`;

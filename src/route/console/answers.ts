@@ -1,0 +1,153 @@
+import { withoutEscapes } from '../../core/clean.ts';
+import type { CheckKind } from './check.ts';
+import { upFrame, type UpFrame } from './frame.ts';
+import type { Line } from './line.ts';
+
+/** The agent does not answer any more. `session`: the login is over; a new one is needed. */
+export class LinkLost extends Error {
+  readonly session: boolean;
+
+  constructor(why: string, session: boolean) {
+    super(why);
+    this.session = session;
+  }
+}
+
+const maxPendingLine = 8192;
+const keptLines = 400;
+const loginPrompt = /(?:^|[\s.])login: ?$/;
+const bootBanner = /^(?:\[ +0\.0+\] )?Linux version \d|^GNU GRUB|^U-Boot |^SeaBIOS/;
+
+/** What comes from the host, by lines: answers of the agent, and all else. */
+export class Answers {
+  readonly #unlisten: () => void;
+  #nonce = '';
+  #check: CheckKind | null = null;
+  #pending = '';
+  #frames: UpFrame[] = [];
+  #others: string[] = [];
+  #over: string | null = null;
+  #wake: (() => void) | null = null;
+
+  constructor(line: Line) {
+    this.#unlisten = line.listen((bytes) => this.#onData(bytes));
+    void line.closed.then((why) => {
+      this.#over ??= why === '' ? 'the line was closed' : why;
+      this.#wake?.();
+    });
+  }
+
+  /** Stops to listen. */
+  end(): void {
+    this.#unlisten();
+  }
+
+  /** From now on only this agent is heard. `check` null: it has not said yet how it checks. */
+  hear(nonce: string, check: CheckKind | null): void {
+    this.#nonce = nonce;
+    this.#check = check;
+  }
+
+  /** Forgets answers that nobody waits for. */
+  drop(): void {
+    this.#frames = [];
+    this.#others = [];
+  }
+
+  /** The next answer that is wanted; others before it are dropped. Null at the end of the time. */
+  async next(wanted: (frame: UpFrame) => boolean, timeoutMs: number): Promise<UpFrame | null> {
+    return this.#waitFor(timeoutMs, () => {
+      const at = this.#frames.findIndex(wanted);
+      const [found] = at < 0 ? [] : this.#frames.splice(0, at + 1).slice(-1);
+      return found ?? null;
+    });
+  }
+
+  /** The last number of a loader that its line says twice, as `NONCE 7 7`; null at the end of the time. */
+  async nextNumber(timeoutMs: number): Promise<number | null> {
+    const pattern = new RegExp(`${this.#nonce} (\\d{1,4}) \\1$`);
+    return this.#waitFor(timeoutMs, () => {
+      const numbers = this.#others
+        .splice(0)
+        .flatMap((line) => pattern.exec(line.trimEnd())?.[1] ?? []);
+      const last = numbers.at(-1);
+      return last === undefined ? null : Number(last);
+    });
+  }
+
+  /** Waits until nothing has come for so long, in milliseconds; at most ten times as long. */
+  async quiet(ms: number): Promise<void> {
+    const until = performance.now() + 10 * ms;
+    let last = performance.now() + ms;
+    while (performance.now() < Math.min(until, last)) {
+      if (await this.#wait(Math.min(until, last))) {
+        last = performance.now() + ms;
+      }
+    }
+  }
+
+  /** @throws LinkLost where the login or the line is gone. */
+  check(): void {
+    if (this.#over !== null) {
+      throw new LinkLost(this.#over, true);
+    }
+  }
+
+  async #waitFor<T>(timeoutMs: number, look: () => T | null): Promise<T | null> {
+    const until = performance.now() + timeoutMs;
+    for (;;) {
+      const found = look();
+      if (found !== null) {
+        return found;
+      }
+      this.check();
+      if (!(await this.#wait(until))) {
+        return null;
+      }
+    }
+  }
+
+  /** Waits for the next bytes; false at the end of the time. */
+  async #wait(until: number): Promise<boolean> {
+    const left = until - performance.now();
+    if (left <= 0) {
+      return false;
+    }
+    const came = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => resolve(false), left);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
+    this.#wake = null;
+    return came;
+  }
+
+  #onData(bytes: Buffer): void {
+    const parts = (this.#pending + bytes.toString('latin1')).split(/[\r\n]+/);
+    this.#pending = (parts.pop() ?? '').slice(-maxPendingLine);
+    for (const line of parts.map(withoutEscapes)) {
+      const frame = this.#frameOf(line);
+      if (frame !== null) {
+        this.#frames.push(frame);
+      } else {
+        this.#others = [...this.#others.slice(-keptLines), line];
+        this.#over ??= bootBanner.test(line) ? 'the host was started anew' : null;
+      }
+    }
+    if (loginPrompt.test(withoutEscapes(this.#pending))) {
+      this.#over ??= 'the login is over: the host asks for another';
+    }
+    this.#wake?.();
+  }
+
+  #frameOf(line: string): UpFrame | null {
+    if (this.#nonce === '') {
+      return null;
+    }
+    return this.#check === null
+      ? (upFrame('cksum', this.#nonce, line) ?? upFrame('sum', this.#nonce, line))
+      : upFrame(this.#check, this.#nonce, line);
+  }
+}

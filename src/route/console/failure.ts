@@ -1,0 +1,189 @@
+import { nothingDone } from '../nothing-done.ts';
+import { cleanLine, cleanText } from '../../core/clean.ts';
+import type { Failure } from '../../core/failure.ts';
+import type { Refusal } from './prompts.ts';
+
+/** What a failure is told about. */
+export interface ConsolePlace {
+  /** For people: `console 'virsh console web1'`. */
+  readonly description: string;
+  /** What this kind of console needs or does, where it is known. */
+  readonly hint: string | null;
+}
+
+const noShellYet = `The console was reached, but no shell. ${nothingDone}`;
+
+function shown(screen: string): string {
+  const text = cleanText(screen, 160).trim();
+  return text === '' ? 'It shows nothing.' : `It shows:\n${text}`;
+}
+
+function withHint(todo: string, { hint }: ConsolePlace): string {
+  return hint === null ? todo : `${todo}\n${hint}`;
+}
+
+/** The console could not be reached at all. */
+export function consoleClosedFailure(place: ConsolePlace, why: string): Failure {
+  return {
+    code: 'console-failed',
+    what: `The ${cleanLine(place.description, 160)} could not be opened.`,
+    why: cleanLine(why, 600) || 'it ended at once',
+    access: `The host was not reached by this route. ${nothingDone}`,
+    todo: withHint('Try the same by hand: it must show the console of the host.', place),
+  };
+}
+
+/** Somebody else has the console. */
+export function consoleBusyFailure(place: ConsolePlace, screen: string): Failure {
+  return {
+    code: 'console-busy',
+    what: `Somebody else has the ${cleanLine(place.description, 160)}, or a program draws on it.`,
+    why: shown(screen),
+    access: `Nobody was pushed off it, and nothing was typed into what is open there. ${nothingDone}`,
+    todo: withHint('Ask who it is, or end that session, then run the same command again.', place),
+  };
+}
+
+/** Nothing answers on the console. */
+export function consoleSilentFailure(place: ConsolePlace, screen: string): Failure {
+  return {
+    code: 'route-timeout',
+    what: `Nothing answers on the ${cleanLine(place.description, 160)}.`,
+    why: `${shown(screen)} Enter and Ctrl-C were tried.`,
+    access: noShellYet,
+    todo: withHint(
+      'The host may hang, or have no getty on this line (systemctl status serial-getty@ttyS0), or the line another speed.',
+      place,
+    ),
+  };
+}
+
+/** The host has been writing without a pause. */
+export function consoleNoisyFailure(place: ConsolePlace, screen: string): Failure {
+  return {
+    code: 'route-timeout',
+    what: `The ${cleanLine(place.description, 160)} has not been quiet for two minutes.`,
+    why: shown(screen),
+    access: noShellYet,
+    todo: 'The host may be booting, or be in trouble. Wait, then run the same command again.',
+  };
+}
+
+/** The host is not so far that anybody can log in. */
+export function notBootedFailure(kind: 'bootloader' | 'disk', screen: string): Failure {
+  const isDisk = kind === 'disk';
+  return {
+    code: 'not-booted',
+    what: isDisk
+      ? 'The host waits for the passphrase of a disk.'
+      : 'The host is in its boot loader or firmware.',
+    why: shown(screen),
+    access: `${isDisk ? 'Nobody gets in before it is typed.' : 'Nobody gets in before it has booted.'} Nothing was typed. ${nothingDone}`,
+    todo: isDisk
+      ? 'Type the passphrase by hand, then run the same command again.'
+      : 'Boot the host by hand, then run the same command again.',
+  };
+}
+
+/** The console wants a password and nobody has one. */
+export function noConsolePasswordFailure(user: string): Failure {
+  return {
+    code: 'auth-failed',
+    what: `The console wants the password of ${cleanLine(user, 40)}, and none was given.`,
+    why: 'REMEDY_CONSOLE_PASSWORD is not set, and nobody could be asked',
+    access: noShellYet,
+    todo: 'Set REMEDY_CONSOLE_USER and REMEDY_CONSOLE_PASSWORD, or run remedy in a terminal to be asked.',
+  };
+}
+
+const refusalWords: Readonly<Record<Refusal, readonly [string, string]>> = {
+  incorrect: [
+    'The password was refused.',
+    'Check REMEDY_CONSOLE_USER and REMEDY_CONSOLE_PASSWORD by hand.',
+  ],
+  locked: [
+    'The account is locked for now (pam_faillock or the like).',
+    'Wait until the lock ends, or use another user.',
+  ],
+  expired: ['The account has expired.', 'Use another user, or root.'],
+  'must-change': [
+    'The password must be changed at this login.',
+    'Log in by hand once and change it.',
+  ],
+  nologin: [
+    'Logins are closed (nologin, or the host is booting or going down).',
+    'Use root, or wait until the host has booted.',
+  ],
+  'root-not-here': [
+    'root may not log in on this terminal.',
+    'Set REMEDY_CONSOLE_USER to a user who may become root by sudo.',
+  ],
+  'timed-out': ['The host gave up waiting for the login.', 'Run the same command again.'],
+};
+
+/** The login at the console was refused; it was tried once. */
+export function consoleLoginFailure(user: string, refusal: Refusal, screen: string): Failure {
+  const [why, todo] = refusalWords[refusal];
+  return {
+    code: 'auth-failed',
+    what: `The console did not let ${cleanLine(user, 40)} in.`,
+    why: `${why} ${shown(screen)}`,
+    access: `It was tried once and is not tried again, so that the account is not locked. ${nothingDone}`,
+    todo,
+  };
+}
+
+/** The login asks for something that we have not. */
+export function consoleAsksFailure(user: string, screen: string): Failure {
+  return {
+    code: 'auth-failed',
+    what: `The login of ${cleanLine(user, 40)} at the console asks for more than a password.`,
+    why: shown(screen),
+    access: `Nothing was answered. ${nothingDone}`,
+    todo: 'Log in by hand, or use a user without a second factor, then run the same command again.',
+  };
+}
+
+/** Something asks for the password, and we did not name the user. */
+export function strayPasswordFailure(screen: string): Failure {
+  return {
+    code: 'console-busy',
+    what: 'The console waits for a password, and it is not known whose.',
+    why: `Somebody may be logging in. ${shown(screen)}`,
+    access: `No password was typed. ${nothingDone}`,
+    todo: 'Wait a minute until the login is given up, then run the same command again.',
+  };
+}
+
+/** The login gave no shell that can be used. */
+export function noConsoleShellFailure(user: string, screen: string): Failure {
+  return {
+    code: 'shell-missing',
+    what: `The login of ${cleanLine(user, 40)} at the console gave no shell.`,
+    why: shown(screen),
+    access: `The login works, but no command can be run through it. ${nothingDone}`,
+    todo: 'The account may have no shell, a restricted one, or a menu. Use another user.',
+  };
+}
+
+/** sudo at the console gave no root shell. */
+export function consoleSudoFailure(why: string, screen: string): Failure {
+  return {
+    code: 'no-sudo',
+    what: 'sudo at the console gave no root shell.',
+    why: `${why} ${shown(screen)}`,
+    access: `Root is needed for a repair. ${nothingDone}`,
+    todo: 'Set REMEDY_CONSOLE_USER=root, or REMEDY_SUDO_PASSWORD to the right password.',
+  };
+}
+
+/** The agent did not come up. */
+export function linkFailure(place: ConsolePlace, why: string): Failure {
+  return {
+    code: 'connection-lost',
+    what: `The ${cleanLine(place.description, 160)} answers, but nothing gets over it whole.`,
+    why: cleanLine(why, 400),
+    access: nothingDone,
+    todo: withHint('Check the line: another reader, the wrong speed, or flow control.', place),
+  };
+}

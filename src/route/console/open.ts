@@ -1,0 +1,127 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Failure } from '../../core/failure.ts';
+import { fail, ok, type Result } from '../../core/result.ts';
+import { consoleBusyFailure, consoleClosedFailure, linkFailure } from './failure.ts';
+import { Line } from './line.ts';
+import type { AgentOptions } from './agent.ts';
+import { LinkLost } from './answers.ts';
+import { AgentLink } from './link.ts';
+import { saysBusy, waitingFor } from './prompts.ts';
+import { reachShell, type ConsoleLogin, type ReachedShell } from './reach.ts';
+import type { Recorder } from './recorder.ts';
+import { Screen } from './screen.ts';
+import type { Wire } from './wire.ts';
+
+/** A console with an agent of ours behind it. */
+export interface OpenConsole {
+  readonly link: AgentLink;
+  readonly shell: ReachedShell;
+  /** Ends the agent, logs out, and hangs up; says so where somebody must look after it. Never throws. */
+  close(): Promise<string | null>;
+  /** Hangs up, and leaves the host as it is. Never throws. */
+  hangUp(): Promise<void>;
+}
+
+/** What is needed to open a console. */
+export interface OpenOptions {
+  readonly wire: () => Promise<Result<Wire, string>>;
+  readonly login: ConsoleLogin;
+  readonly link: Omit<AgentOptions, 'nonce'>;
+  readonly recorder: Recorder | null;
+}
+
+const logoutMs = 20_000;
+
+/** Opens a console: the wire, a root shell, and the agent in it. */
+export async function openConsole(
+  options: OpenOptions,
+  signal: AbortSignal,
+): Promise<Result<OpenConsole, Failure>> {
+  const { login, recorder } = options;
+  const wire = await options.wire();
+  if (!wire.ok) {
+    const failure = saysBusy(wire.error) ? consoleBusyFailure : consoleClosedFailure;
+    return fail(failure(login, wire.error));
+  }
+  const line = new Line(recorder === null ? wire.value : recorded(wire.value, recorder));
+  const shell = await reachShell(line, login, signal);
+  if (!shell.ok) {
+    await line.close();
+    return shell;
+  }
+  const link = new AgentLink(line, options.link);
+  try {
+    await link.start();
+  } catch (error) {
+    link.end();
+    await line.close();
+    if (error instanceof LinkLost) {
+      return fail(linkFailure(login, error.message));
+    }
+    throw error;
+  }
+  const hangUp = async (): Promise<void> => {
+    link.end();
+    await line.close();
+  };
+  return ok({
+    link,
+    shell: shell.value,
+    hangUp,
+    close: async () => {
+      const left = await logOut(line, link, shell.value).catch(() => stillOpen);
+      await hangUp();
+      return left;
+    },
+  });
+}
+
+const stillOpen =
+  'The console may still have a root shell open: log out there by hand (a dead-man timer ends it otherwise).';
+
+/** Leaves no shell behind: ends the agent and logs out until the host asks for a login again. */
+async function logOut(line: Line, link: AgentLink, shell: ReachedShell): Promise<string | null> {
+  if (line.ended !== null) {
+    return stillOpen;
+  }
+  await link.finish();
+  link.end();
+  if (shell.maintenance) {
+    // To end that shell would go on with the boot, which is for a person to decide.
+    line.type(' stty echo; PS1="# "\r');
+    return 'The emergency shell on the console was left open, as it was found: to end it goes on with the boot.';
+  }
+  const screen = new Screen();
+  const unlisten = line.listen((bytes) => screen.push(bytes));
+  const until = performance.now() + logoutMs;
+  for (let exits = 0; exits < 3; exits += 1) {
+    const mark = screen.mark;
+    line.type(' stty echo; exit\r');
+    const each = performance.now() + logoutMs / 3;
+    while (performance.now() < Math.min(until, each) && line.ended === null) {
+      if (waitingFor(screen.lastLine, '') === 'login' && screen.since(mark) !== '') {
+        unlisten();
+        return null;
+      }
+      await pause(100);
+    }
+  }
+  unlisten();
+  // A command that ends with its shell has logged out, too.
+  return line.ended === null ? stillOpen : null;
+}
+
+function recorded(wire: Wire, recorder: Recorder): Wire {
+  return {
+    ...wire,
+    write: (bytes) => {
+      recorder.record('>', bytes);
+      wire.write(bytes);
+    },
+    onData: (listener) =>
+      wire.onData((bytes) => {
+        recorder.record('<', bytes);
+        listener(bytes);
+      }),
+  };
+}

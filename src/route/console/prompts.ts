@@ -1,0 +1,105 @@
+/** What a console waits for, as far as the end of what it shows tells. */
+export type Waiting =
+  | 'login'
+  | 'password'
+  /** sulogin(8): root's password, or the Enter key where root has none. */
+  | 'maintenance-password'
+  | 'maintenance-enter'
+  /** A prompt of a boot loader or a boot menu, a firmware shell. Nothing is typed. */
+  | 'bootloader'
+  /** A passphrase of a disk. Nothing is typed: an empty line would use up a try. */
+  | 'disk'
+  /** A wish for something that we have not: a code, a new password. */
+  | 'code'
+  | 'new-password'
+  /** A pager, or a question of an installer or of fsck. */
+  | 'pager'
+  | 'shell'
+  | 'nothing';
+
+/** Prompts by the end of the last line; the first that fits counts. Only endings: what stands before may be cut. */
+const prompts: readonly (readonly [RegExp, Waiting])[] = [
+  [/(?:give|enter) root password[^\n]*:\s*$/i, 'maintenance-password'],
+  [/or (?:type|press) Control-D to continue\)?:?\s*$/i, 'maintenance-password'],
+  [/press enter[^\n]*(?:maintenance|continue)[^\n]*$/i, 'maintenance-enter'],
+  [/please (?:unlock disk|enter passphrase)[^\n]*:\s*$/i, 'disk'],
+  [/passphrase for [^\n]*:\s*\**$/i, 'disk'],
+  [/^(?:grub(?: rescue)?>|=>|U-Boot>|Shell>|loader>|boot:)\s*$/i, 'bootloader'],
+  [
+    /(?:verification code|one-time password|otp|token code|passcode|2nd factor)[^\n]*:\s*$/i,
+    'code',
+  ],
+  [
+    /(?:new|retype new|re-enter new|current|\(current\) unix|old)[^\n]*password:\s*$/i,
+    'new-password',
+  ],
+  [/^(?:--More--[^\n]*|\(END\)|lines \d+-\d+[^\n]*|[^\n]*\(press RETURN\)|:)\s*$/i, 'pager'],
+  // Localised: de, fr, es, it, pt, nl, pl, ru (as bytes they are not seen), sv.
+  [
+    /(?:pass(?:word|wort|phrase)|mot de passe|contrase.{0,2}a|senha|wachtwoord|has.{0,2}o|l.{0,2}senord)(?: for [^\n:]*)?\s?:\s*\**$/i,
+    'password',
+  ],
+  [/(?:^|[\s.])(?:login|identifiant|anmelden|benutzername|username|user name)\s?:\s*$/i, 'login'],
+  [/^[^\n]{0,200}[#$%>]\s*$/, 'shell'],
+];
+
+const menus =
+  /(?:GNU GRUB|Use the .* and .* keys to (?:select|change)|The highlighted entry will be executed|Boot Menu|Press (?:F\d+|DEL|ESC) (?:to enter|for) )/i;
+
+/** What the last line of a console asks for. `screen` is the last lines, for what is told by more than one. */
+export function waitingFor(lastLine: string, screen: string): Waiting {
+  const line = lastLine.trimEnd();
+  if (menus.test(screen.split('\n').slice(-25).join('\n')) && !/login:\s*$/.test(line)) {
+    return 'bootloader';
+  }
+  return prompts.find(([pattern]) => pattern.test(line))?.[1] ?? 'nothing';
+}
+
+/** Why a login was refused. */
+export type Refusal =
+  | 'incorrect'
+  | 'locked'
+  | 'expired'
+  | 'must-change'
+  | 'nologin'
+  | 'root-not-here'
+  | 'timed-out';
+
+const refusals: readonly (readonly [RegExp, Refusal])[] = [
+  [/login timed out|timed out after \d+ seconds/i, 'timed-out'],
+  [/account (?:is )?(?:temporarily )?locked|locked due to \d+/i, 'locked'],
+  [/account has expired|your account has expired/i, 'expired'],
+  [
+    /required to change your password|password has expired|must change your password/i,
+    'must-change',
+  ],
+  [
+    /system is (?:booting up|going down)|not permitted to log in|pam_nologin|this account is currently not available/i,
+    'nologin',
+  ],
+  [/root login refused|not allowed on this terminal|securetty/i, 'root-not-here'],
+  [
+    /login incorrect|login failed|authentication failure|permission denied|incorrect password/i,
+    'incorrect',
+  ],
+];
+
+/** Reads the words of login(1) and PAM; null where they say no such thing. */
+export function readRefusal(text: string): Refusal | null {
+  return refusals.find(([pattern]) => pattern.test(text))?.[1] ?? null;
+}
+
+const busyWords: readonly RegExp[] = [
+  /active console session exists/i,
+  /already (?:active|in use|attached|connected|has an active)/i,
+  /SOL payload already active/i,
+  /another console session is already active/i,
+  /SerialConsoleSessionLimitExceeded|limited to one connection/i,
+  /is in use by|\[?read-only\]?.*(?:attached|spy)|\[no, [^\]]+ is attached\]/i,
+  /device or resource busy|resource busy/i,
+];
+
+/** True where a console server says that somebody else has the console. */
+export function saysBusy(text: string): boolean {
+  return busyWords.some((pattern) => pattern.test(text));
+}

@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+import { cleanLine } from '../../core/clean.ts';
+import { ok, type Result } from '../../core/result.ts';
+import type { Secret } from '../../core/secret.ts';
+import { childEnvironment } from '../child-channel.ts';
+import type { Route } from '../route.ts';
+import type { ConsoleAddress } from './address.ts';
+import { openConsole, type OpenOptions } from './open.ts';
+import type { ConsoleTimes } from './reach.ts';
+import type { Recorder } from './recorder.ts';
+import { ConsoleSession } from './session.ts';
+import { openWire, type Wire } from './wire.ts';
+
+/** What a console route is made of. */
+export interface ConsoleRouteOptions {
+  /** As the person wrote it. */
+  readonly text: string;
+  readonly address: ConsoleAddress;
+  /** What this kind of console needs or does, where it is known. */
+  readonly hint: string | null;
+  readonly user: string;
+  readonly password: Secret | null;
+  readonly askPassword: (prompt: string) => Promise<Secret | null>;
+  readonly sudoPassword: Secret | null;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly recorder: Recorder | null;
+  readonly onNotice: (sentence: string) => void;
+  /** Seconds without a word of ours after which the host ends our shell; 900 unless given. */
+  readonly deadManSeconds?: number;
+  readonly times?: Partial<ConsoleTimes>;
+  /** Lays the line; for tests. */
+  readonly wire?: () => Promise<Result<Wire, string>>;
+}
+
+const deadManSeconds = 900;
+const connectMs = 30_000;
+
+/** A route through a console: a serial line, a hypervisor's or a cloud's console, whatever shows a login. */
+export function createConsoleRoute(options: ConsoleRouteOptions): Route {
+  const description = `console '${cleanLine(options.text, 120)}'`;
+  const { hint, onNotice, recorder } = options;
+  return {
+    kind: 'console',
+    description,
+    open: async (signal) => {
+      const environment = childEnvironment(options.environment);
+      const opening: OpenOptions = {
+        wire: options.wire ?? (async () => openWire(options.address, environment, connectMs)),
+        login: {
+          description,
+          hint,
+          user: options.user,
+          password: options.password,
+          askPassword: onceAsked(options.askPassword),
+          sudoPassword: options.sudoPassword,
+          onSecret: (secret) => recorder?.hide(secret),
+          ...(options.times !== undefined && { times: options.times }),
+        },
+        link: {
+          // Another opening of the same session finds what an earlier one left on the host.
+          session: randomBytes(5).toString('hex'),
+          deadManSeconds: options.deadManSeconds ?? deadManSeconds,
+        },
+        recorder,
+      };
+      const open = await openConsole(opening, signal);
+      if (!open.ok) {
+        return open;
+      }
+      if (open.value.shell.adopted) {
+        onNotice('A shell that somebody had left open on the console was taken over.');
+      }
+      return ok(
+        new ConsoleSession(
+          { description, hint },
+          open.value,
+          async (limit) => openConsole(opening, limit),
+          onNotice,
+        ),
+      );
+    },
+  };
+}
+
+/** Asks a person once, however often the console is opened anew. */
+function onceAsked(
+  ask: (prompt: string) => Promise<Secret | null>,
+): (prompt: string) => Promise<Secret | null> {
+  let answer: Promise<Secret | null> | null = null;
+  return async (prompt) => {
+    answer ??= ask(prompt);
+    return answer;
+  };
+}

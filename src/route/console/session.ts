@@ -1,0 +1,235 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { cleanText } from '../../core/clean.ts';
+import type { Failure } from '../../core/failure.ts';
+import { fail, ok, type Result } from '../../core/result.ts';
+import { nothingDone } from '../nothing-done.ts';
+import type { Exit, RunOptions, Session } from '../route.ts';
+import { interruptedFailure } from '../ssh-failure.ts';
+import { linkFailure, type ConsolePlace } from './failure.ts';
+import { LinkLost } from './answers.ts';
+import type { Progress } from './link.ts';
+import type { OpenConsole } from './open.ts';
+
+/** Opens the console anew: the same session's folder on the host, whatever shell reads the line now. */
+export type ReopenConsole = (signal: AbortSignal) => Promise<Result<OpenConsole, Failure>>;
+
+// EC2 frees its one session 30 s after it was left.
+const backOffMs = [0, 5000, 30_000, 60_000];
+const [shortestPollMs, longestPollMs] = [150, 1000];
+
+/** Runs programs over the agent behind a console, one after the other, and each once only. */
+export class ConsoleSession implements Session {
+  readonly kind = 'console';
+  readonly connection = null;
+  readonly description: string;
+  readonly elevation: Session['elevation'];
+  readonly #place: ConsolePlace;
+  readonly #reopen: ReopenConsole;
+  readonly #onNotice: (sentence: string) => void;
+  #open: OpenConsole;
+  #errors = '';
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    place: ConsolePlace,
+    open: OpenConsole,
+    reopen: ReopenConsole,
+    onNotice: (sentence: string) => void,
+  ) {
+    this.#place = place;
+    this.description = place.description;
+    this.elevation = open.shell.elevation;
+    this.#open = open;
+    this.#reopen = reopen;
+    this.#onNotice = onNotice;
+  }
+
+  async run(program: string, options: RunOptions): Promise<Result<Exit, Failure>> {
+    const mine = this.#turn.then(async () => this.#run(program, options));
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  errorOutput(): string {
+    return cleanText(this.#errors);
+  }
+
+  async close(): Promise<void> {
+    const left = await this.#open.close();
+    if (left !== null) {
+      this.#onNotice(left);
+    }
+  }
+
+  async #run(program: string, options: RunOptions): Promise<Result<Exit, Failure>> {
+    const { signal } = options;
+    if (signal.aborted) {
+      return fail(interruptedFailure());
+    }
+    const key = `k${randomBytes(5).toString('hex')}`;
+    const bytes = Buffer.from(`${program}\n`, 'utf8');
+    const follower = new Follower(options);
+    let begun = false;
+    const whole = await this.#insist(options, async () => {
+      if (!begun) {
+        await this.#open.link.upload(key, bytes);
+        if (signal.aborted) {
+          return interrupted;
+        }
+        begun = true;
+      }
+      // Asked for again after a loss: the host starts it only once.
+      await this.#open.link.begin(key);
+      return this.#follow(key, follower, signal);
+    });
+    if (!whole.ok) {
+      return begun
+        ? ok({ type: 'lost', because: `${whole.error.what} ${whole.error.why}` })
+        : fail(whole.error);
+    }
+    if (whole.value === interrupted) {
+      return fail(interruptedFailure());
+    }
+    await this.#open.link.clear(key).catch(() => undefined);
+    return ok(whole.value);
+  }
+
+  async #follow(key: string, follower: Follower, signal: AbortSignal): Promise<Exit> {
+    const { link } = this.#open;
+    let waitMs = shortestPollMs;
+    for (;;) {
+      if (signal.aborted || follower.isIdle) {
+        await link.kill(key);
+        return { type: 'lost', because: follower.why(signal) };
+      }
+      const progress = await link.progress(key, 'out', follower.read);
+      follower.take(progress);
+      if (progress.state === 'none') {
+        return { type: 'lost', because: 'the host does not know the program any more' };
+      }
+      if (progress.state !== 'running' && follower.read >= progress.size) {
+        const errors = await link.progress(key, 'err', 0);
+        this.#errors = errors.bytes.toString('utf8').slice(-8192);
+        return toExit(progress.state);
+      }
+      waitMs = progress.bytes.length > 0 ? shortestPollMs : Math.min(longestPollMs, waitMs * 1.5);
+      await pause(
+        progress.bytes.length > 0 && progress.state !== 'running' ? 0 : waitMs,
+        undefined,
+        {
+          signal,
+        },
+      ).catch(() => undefined);
+    }
+  }
+
+  /** Does something over the link; where that is lost it is found again, or the console is opened anew. */
+  async #insist<T>(options: RunOptions, work: () => Promise<T>): Promise<Result<T, Failure>> {
+    const until = performance.now() + options.idleMs;
+    let why = '';
+    for (let tries = 0; tries < 6 && performance.now() < until; tries += 1) {
+      try {
+        return ok(await work());
+      } catch (error) {
+        if (!(error instanceof LinkLost)) {
+          throw error;
+        }
+        why = error.message;
+        const again = await this.#recover(error, options.signal, until);
+        if (!again.ok) {
+          return again;
+        }
+      }
+    }
+    return fail(linkFailure(this.#place, why));
+  }
+
+  async #recover(
+    lost: LinkLost,
+    signal: AbortSignal,
+    until: number,
+  ): Promise<Result<null, Failure>> {
+    if (!lost.session) {
+      try {
+        await this.#open.link.resync();
+        return ok(null);
+      } catch (error) {
+        if (!(error instanceof LinkLost)) {
+          throw error;
+        }
+      }
+    }
+    await this.#open.hangUp();
+    let failure = linkFailure(this.#place, lost.message);
+    for (const ms of backOffMs) {
+      if (signal.aborted || performance.now() + ms > until) {
+        break;
+      }
+      await pause(ms, undefined, { signal }).catch(() => undefined);
+      const opened = await this.#reopen(signal);
+      if (opened.ok) {
+        this.#open = opened.value;
+        return ok(null);
+      }
+      failure = opened.error;
+      // A refused password is not tried again.
+      if (failure.code === 'auth-failed' || failure.code === 'interrupted') {
+        break;
+      }
+    }
+    return fail({ ...failure, access: failure.access === '' ? nothingDone : failure.access });
+  }
+}
+
+const interrupted = 'interrupted' as const;
+
+/** Passes output on, and watches for silence. */
+class Follower {
+  readonly #options: RunOptions;
+  #last = performance.now();
+  read = 0;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+  }
+
+  get isIdle(): boolean {
+    return performance.now() - this.#last > this.#options.idleMs;
+  }
+
+  take({ bytes }: Progress): void {
+    if (bytes.length > 0) {
+      this.#last = performance.now();
+      this.read += bytes.length;
+      this.#options.onOutput(bytes);
+    }
+  }
+
+  why(signal: AbortSignal): string {
+    return signal.aborted
+      ? 'it was stopped from here'
+      : `no output for ${this.#options.idleMs / 1000} s`;
+  }
+}
+
+// POSIX, XCU 2.8.2: above 128 stands a signal. The same numbers on all that Linux runs on.
+const signals: Readonly<Record<number, string>> = {
+  129: 'SIGHUP',
+  130: 'SIGINT',
+  131: 'SIGQUIT',
+  132: 'SIGILL',
+  134: 'SIGABRT',
+  135: 'SIGBUS',
+  136: 'SIGFPE',
+  137: 'SIGKILL',
+  139: 'SIGSEGV',
+  141: 'SIGPIPE',
+  142: 'SIGALRM',
+  143: 'SIGTERM',
+};
+
+function toExit(status: number): Exit {
+  const name = signals[status];
+  return name === undefined ? { type: 'code', code: status } : { type: 'signal', name };
+}

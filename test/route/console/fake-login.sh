@@ -1,0 +1,20 @@
+# A login as on a serial line: getty, login(1), and a shell. FAKE_USER, FAKE_PASSWORD, FAKE_SHELL.
+trap 'exit 0' HUP
+while :; do
+  stty sane echo
+  printf '\r\nDebian GNU/Linux 12 web1 ttyS0\r\n\r\nweb1 login: '
+  IFS= read -r user || exit
+  [ -n "$user" ] || continue
+  stty -echo
+  printf 'Password: '
+  IFS= read -r password || exit
+  stty echo
+  printf '\n'
+  if [ "$user" != "$FAKE_USER" ] || [ "$password" != "$FAKE_PASSWORD" ]; then
+    sleep 1
+    printf '\nLogin incorrect\n'
+    continue
+  fi
+  printf 'Linux web1 6.1.0 #1 SMP\n\nYou have no mail, login: and Password: are words of this text. # $\n'
+  HISTFILE=$FAKE_HOME/history ${FAKE_SHELL:-sh -i}
+done

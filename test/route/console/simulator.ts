@@ -1,0 +1,178 @@
+import { spawn } from 'node:child_process';
+import type { Wire } from '../../../src/route/console/wire.ts';
+
+/** What a line does to the bytes on it, in one direction. */
+export interface Damage {
+  /** Chance that a byte is lost, or comes twice. */
+  readonly loss?: number;
+  readonly duplication?: number;
+  /** Loses so many bytes in a row, once in `burstEvery` bytes. */
+  readonly burst?: number;
+  readonly burstEvery?: number;
+}
+
+/** A line between a test and a shell on a terminal. */
+export interface Weather {
+  readonly down?: Damage;
+  readonly up?: Damage;
+  /** Bits a second, ten for a byte. */
+  readonly baud?: number;
+  /** Milliseconds in each direction. */
+  readonly latencyMs?: number;
+  /** Nothing comes or goes for so long, once in `everyMs`. */
+  readonly stall?: { readonly ms: number; readonly everyMs: number };
+  /** Text that the host writes in between, once in so many bytes of output. */
+  readonly noise?: { readonly text: string; readonly everyBytes: number };
+  readonly oneByteAtATime?: boolean;
+}
+
+/** A random source that gives the same numbers in each run. */
+function dice(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+class Direction {
+  readonly #damage: Damage;
+  readonly #weather: Weather;
+  readonly #deliver: (bytes: Buffer) => void;
+  readonly #random: () => number;
+  readonly #began = performance.now();
+  #queue: number[] = [];
+  #sinceBurst = 0;
+  #sinceNoise = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #busyUntil = 0;
+  cut = false;
+
+  constructor(damage: Damage, weather: Weather, seed: number, deliver: (bytes: Buffer) => void) {
+    this.#damage = damage;
+    this.#weather = weather;
+    this.#deliver = deliver;
+    this.#random = dice(seed);
+  }
+
+  push(bytes: Buffer, noise?: Weather['noise']): void {
+    for (const byte of bytes) {
+      this.#sinceNoise += 1;
+      if (noise !== undefined && this.#sinceNoise >= noise.everyBytes) {
+        this.#sinceNoise = 0;
+        this.#queue.push(...Buffer.from(noise.text));
+      }
+      this.#one(byte);
+    }
+    this.#pump();
+  }
+
+  #one(byte: number): void {
+    const { loss = 0, duplication = 0, burst = 0, burstEvery = 0 } = this.#damage;
+    this.#sinceBurst += 1;
+    if (burstEvery > 0 && this.#sinceBurst > burstEvery) {
+      if (this.#sinceBurst > burstEvery + burst) this.#sinceBurst = 0;
+      return;
+    }
+    if (this.#random() < loss) return;
+    this.#queue.push(byte);
+    if (this.#random() < duplication) this.#queue.push(byte);
+  }
+
+  #pump(): void {
+    if (this.#timer !== null || this.#queue.length === 0) return;
+    const { baud, latencyMs = 0, stall, oneByteAtATime } = this.#weather;
+    const now = performance.now();
+    const most = oneByteAtATime === true ? 1 : baud === undefined ? 65_536 : 64;
+    const bytes = Buffer.from(this.#queue.splice(0, most));
+    const lineMs = baud === undefined ? 0 : (bytes.length * 10_000) / baud;
+    this.#busyUntil = Math.max(this.#busyUntil, now) + lineMs;
+    if (stall !== undefined) {
+      const inCycle = (this.#busyUntil - this.#began) % stall.everyMs;
+      if (inCycle > stall.everyMs - stall.ms) this.#busyUntil += stall.everyMs - inCycle;
+    }
+    setTimeout(
+      () => {
+        if (!this.cut) this.#deliver(bytes);
+      },
+      this.#busyUntil - now + latencyMs,
+    );
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#pump();
+    }, this.#busyUntil - now);
+  }
+}
+
+/** A command on a terminal of its own, behind a line with weather. Cut the line, and lay another one. */
+export class SimulatedHost {
+  readonly #child: ReturnType<typeof spawn>;
+  #up: Direction | null = null;
+  #listener: ((bytes: Buffer) => void) | null = null;
+  #hangUp: ((why: string) => void) | null = null;
+  /** All that was typed, as it reached the terminal. */
+  typed = '';
+
+  constructor(command: string, environment: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn('script', ['-qfec', command, '/dev/null'], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: { PATH: process.env['PATH'], TERM: 'vt220', ...environment },
+    });
+    this.#child.stdin?.on('error', () => {});
+    this.#child.stdout?.on('data', (bytes: Buffer) => this.#onOutput(bytes));
+  }
+
+  /** Lays a line to the host; the one before it is gone. */
+  wire(weather: Weather = {}, seed = 1): Wire {
+    this.#hangUp?.('another line was laid');
+    let closed: (why: string) => void = () => {};
+    const ended = new Promise<string>((resolve) => {
+      closed = resolve;
+    });
+    this.#child.once('exit', () => closed('the terminal is gone'));
+    const down = new Direction(weather.down ?? {}, weather, seed, (bytes) => {
+      this.typed += bytes.toString('latin1');
+      this.#child.stdin?.write(bytes);
+    });
+    const up = new Direction(weather.up ?? {}, weather, seed + 7, (bytes) =>
+      this.#listener?.(bytes),
+    );
+    this.#up = up;
+    this.#noise = weather.noise;
+    this.#hangUp = (why) => {
+      down.cut = true;
+      up.cut = true;
+      closed(why);
+    };
+    return {
+      write: (bytes) => down.push(bytes),
+      onData: (listener) => {
+        this.#listener = listener;
+      },
+      closed: ended,
+      close: async () => this.cut(),
+    };
+  }
+
+  #noise: Weather['noise'];
+
+  /** The line breaks; the host stays. */
+  cut(): void {
+    this.#hangUp?.('the line was cut');
+    this.#up = null;
+  }
+
+  get isGone(): boolean {
+    return this.#child.exitCode !== null;
+  }
+
+  end(): void {
+    this.cut();
+    this.#child.kill('SIGHUP');
+    this.#child.stdin?.destroy();
+  }
+
+  #onOutput(bytes: Buffer): void {
+    this.#up?.push(bytes, this.#noise);
+  }
+}
