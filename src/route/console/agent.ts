@@ -148,7 +148,7 @@ say Z "$2" "$3"
 }
 # k SEQ KEY: the program is ended.
 do_k() {
-[ ! -e "$D/pid-$2" ] || { read -r p <"$D/pid-$2"; kill -TERM "-$p" 2>/dev/null || kill -TERM "$p" 2>/dev/null; }
+[ ! -e "$D/pid-$2" ] || { read -r p <"$D/pid-$2"; kill -TERM -- "-$p" 2>/dev/null || kill -TERM "$p" 2>/dev/null; }
 say K "$1"
 }
 # c SEQ KEY: nobody wants it any more.
@@ -168,7 +168,7 @@ done
 quiet() {
 f=/proc/sys/kernel/printk
 if [ "$1" = on ]; then [ -e "$D/printk" ] || { cat $f >"$D/printk" && echo 1 >$f; } 2>/dev/null
-elif [ -s "$D/printk" ]; then cat "$D/printk" >$f 2>/dev/null; fi
+elif [ -s "$D/printk" ]; then { cat "$D/printk" >$f; } 2>/dev/null; fi
 }
 go=yes beat=0
 if [ -n "$D" ]; then

@@ -132,8 +132,6 @@ class Reach {
   }
 
   async shell(): Promise<ReachedShell> {
-    // Somebody may have stopped the line (Ctrl-S).
-    this.#line.type('\u0011');
     let waiting = await this.#listen(this.#times.quiet);
     let pokes = 0;
     for (let step = 0; step < maxSteps; step += 1) {
@@ -343,7 +341,8 @@ class Reach {
     const came =
       before === 0
         ? await this.#typeAndWait('\r', this.#times.answer)
-        : await this.#typeAndWait('\u0003', 500).then(() =>
+        : // Somebody may have stopped the line (Ctrl-S). Not sooner: a getty takes XON for a letter of a name.
+          await this.#typeAndWait('\u0011\u0003', 500).then(() =>
             this.#typeAndWait('\r', this.#times.answer / 2),
           );
     const waiting = await this.#listen(this.#times.settle * 2);

@@ -1,0 +1,94 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { ok } from '../../../src/core/result.ts';
+import { Secret } from '../../../src/core/secret.ts';
+import { Recorder } from '../../../src/route/console/recorder.ts';
+import { createConsoleRoute } from '../../../src/route/console/route.ts';
+import type { Route, RunOptions, Session } from '../../../src/route/route.ts';
+import { SimulatedHost, type Weather } from './simulator.ts';
+
+export const password = 'Ohb4ooL1 x';
+export const user = userInfo().username;
+/** The programs run as root only where we are root. */
+export const isRoot = process.getuid?.() === 0;
+
+export interface TestConsole {
+  readonly host: SimulatedHost;
+  readonly route: Route;
+  readonly transcript: () => string;
+  readonly notices: readonly string[];
+  readonly home: string;
+  /** Lines that were laid so far. */
+  readonly lines: () => number;
+}
+
+export interface Given {
+  readonly password?: string;
+  /** The login shell behind the fake login. */
+  readonly shell?: string;
+  /** What is on the terminal in place of the fake login. */
+  readonly command?: string;
+  readonly deadManSeconds?: number;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** A console in a simulated weather, and a route through it. */
+export function consoleOf(weather: Weather = {}, given: Given = {}): TestConsole {
+  const home = mkdtempSync(join(tmpdir(), 'remedy-console-'));
+  const host = new SimulatedHost(given.command ?? `sh ${import.meta.dirname}/fake-login.sh`, {
+    FAKE_USER: user,
+    FAKE_PASSWORD: password,
+    FAKE_HOME: home,
+    HOME: home,
+    ...(given.shell !== undefined && { FAKE_SHELL: given.shell }),
+    ...given.environment,
+  });
+  let transcript = '';
+  const recorder = new Recorder((text) => {
+    transcript += text;
+  });
+  const notices: string[] = [];
+  let lines = 0;
+  const route = createConsoleRoute({
+    text: 'a test',
+    address: { type: 'unix', path: '/nowhere' },
+    hint: null,
+    user,
+    password: new Secret(given.password ?? password),
+    askPassword: async () => null,
+    sudoPassword: null,
+    environment: {},
+    recorder,
+    onNotice: (text) => notices.push(text),
+    deadManSeconds: given.deadManSeconds ?? 60,
+    times: { quiet: 800, settle: 150, answer: 4000, login: 8000, stray: 3000, noise: 6000 },
+    wire: async () => {
+      lines += 1;
+      return ok(host.wire(weather, lines));
+    },
+  });
+  return { host, route, transcript: () => transcript, notices, home, lines: () => lines };
+}
+
+/** What a run is given, and all that came of it. */
+export function runOptions(): RunOptions & {
+  readonly output: () => Buffer;
+  readonly stop: AbortController;
+} {
+  const chunks: Buffer[] = [];
+  const stop = new AbortController();
+  return {
+    onOutput: (chunk) => chunks.push(chunk),
+    signal: stop.signal,
+    idleMs: 60_000,
+    output: () => Buffer.concat(chunks),
+    stop,
+  };
+}
+
+export async function opened(route: Route): Promise<Session> {
+  const session = await route.open(new AbortController().signal);
+  if (!session.ok) throw new Error(JSON.stringify(session.error));
+  return session.value;
+}
