@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { canRunHosts, differences, openLab, snapshot } from './support/lab.ts';
+import { iptablesReleases, releases } from './support/tier.ts';
 import type { Lab, Result, Root } from './support/lab.ts';
 
 const able = await canRunHosts();
@@ -78,7 +79,7 @@ describe.skipIf(!able.ok)('the lab', () => {
     await lab?.down();
   });
 
-  for (const root of Object.keys(BREAKS) as Root[]) {
+  for (const root of [...releases, ...iptablesReleases]) {
     test(`${root}: each break shuts a host that was open`, { timeout: FIRST_BOOT_MS }, async () => {
       // One after another would mostly wait for connections that time out.
       const wrong = await inTurns(4, BREAKS[root], ([name, symptom]) =>
@@ -92,7 +93,7 @@ describe.skipIf(!able.ok)('the lab', () => {
     'a read-only root and a full disk take nothing, and logins go on',
     { timeout: FIRST_BOOT_MS },
     async () => {
-      for (const root of ['debian12', 'debian13'] as const) {
+      for (const root of releases) {
         const [sealed, full] = await Promise.all([
           lab.up(`${root}-sealed`, { root }),
           lab.up(`${root}-full`, { root }),
@@ -283,7 +284,7 @@ describe.skipIf(!able.ok)('the lab', () => {
     await host.down();
   });
 
-  for (const root of ['debian12', 'debian13'] as const) {
+  for (const root of releases) {
     test(
       `${root}: logins leave nothing, a reboot keeps files`,
       { timeout: FIRST_BOOT_MS },

@@ -56,7 +56,7 @@ stop_applier() {
   read -r _ sa_pid _ <"$R/applier"
   say output "the program that makes the changes hung (process $sa_pid) and was ended"
   if systemd_can_run; then systemctl kill --signal=KILL "remedy-apply-$I" 2>/dev/null; fi
-  kill -KILL -- "-$sa_pid" 2>/dev/null || kill -KILL "$sa_pid" 2>/dev/null
+  kill -KILL "-$sa_pid" 2>/dev/null || kill -KILL "$sa_pid" 2>/dev/null
   wait_for is_gone applier 10
 }
 

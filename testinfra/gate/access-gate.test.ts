@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { differences, openLab, snapshot, type Lab, type LabHost } from '../support/lab.ts';
 import { hostOf, remedy } from '../support/remedy.ts';
+import { releases } from '../support/tier.ts';
 
 interface Trap {
   readonly name: string;
@@ -48,13 +49,7 @@ const traps: readonly Trap[] = [
   },
 ];
 
-// The long tier tries both releases.
-const roots =
-  process.env['REMEDY_FULL'] === '1'
-    ? (['debian12', 'debian13'] as const)
-    : (['debian12'] as const);
-
-describe.each(roots)('on %s', (root) => {
+describe.each(releases)('on %s', (root) => {
   let lab: Lab;
   let host: LabHost;
 

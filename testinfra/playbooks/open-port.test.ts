@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openLab, type Lab, type LabHost, type Root } from '../support/lab.ts';
+import { iptablesReleases, releases } from '../support/tier.ts';
 import { changesOf, expectRemedy, hostOf, remedy } from '../support/remedy.ts';
 
 let lab: Lab;
@@ -27,7 +28,7 @@ const firewalls = [
   ['nft-deny-source', 'nft: ip saddr 10.77.0.1 tcp dport 22 accept in'],
 ] as const;
 
-describe.concurrent.each(['debian12', 'debian13'] as const)('open-port on %s', (root) => {
+describe.concurrent.each(releases)('open-port on %s', (root) => {
   test.each(firewalls)('%s is opened where it takes effect', async (broken, summary) => {
     const host = await boot(root);
     await host.breakIt(broken);
@@ -37,26 +38,23 @@ describe.concurrent.each(['debian12', 'debian13'] as const)('open-port on %s', (
   });
 });
 
-describe.concurrent.each(['debian12-iptables', 'debian13-iptables'] as const)(
-  'open-port on %s',
-  (root) => {
-    test.each([
-      ['iptables-reject-last', 'before rule 3 of INPUT'],
-      ['iptables-deny-source', 'iptables: accept 22/tcp from 10.77.0.1 before rule 1 of INPUT'],
-    ])(
-      '%s: the accept goes before it, live and saved, and survives a reboot',
-      async (broken, summary) => {
-        const host = await boot(root);
-        await host.breakIt(broken);
-        const document = await expectRemedy(lab, host, 'open-port');
-        expect(changesOf(document)[0]?.summary).toContain(summary);
-        await host.reboot();
-        expect((await host.login('root', 'true', { connectSeconds: 5, family: 4 })).status).toBe(0);
-        await host.down();
-      },
-    );
-  },
-);
+describe.concurrent.each(iptablesReleases)('open-port on %s', (root) => {
+  test.each([
+    ['iptables-reject-last', 'before rule 3 of INPUT'],
+    ['iptables-deny-source', 'iptables: accept 22/tcp from 10.77.0.1 before rule 1 of INPUT'],
+  ])(
+    '%s: the accept goes before it, live and saved, and survives a reboot',
+    async (broken, summary) => {
+      const host = await boot(root);
+      await host.breakIt(broken);
+      const document = await expectRemedy(lab, host, 'open-port');
+      expect(changesOf(document)[0]?.summary).toContain(summary);
+      await host.reboot();
+      expect((await host.login('root', 'true', { connectSeconds: 5, family: 4 })).status).toBe(0);
+      await host.down();
+    },
+  );
+});
 
 describe.concurrent('open-port', () => {
   test.each(['ufw-enable', 'firewalld-no-ssh', 'nft-two-tables'])(

@@ -136,19 +136,19 @@ if [ "$GZ" = gz ] && [ "$n" -gt 200 ]; then gzip -c <"$q.raw"; else cat "$q.raw"
 dg <"$q.raw" >"$q.sum"; rm -f "$q.raw"; mv "$q.new" "$q"
 fi
 if [ "$n" -gt 0 ]; then
-t=$(grep -c . "$q"); say G "$1" "$e" "$z" "$n" "$t" "$(cat "$q.sum")"; lines "$q" 1 8
+t=$(grep -c . "$q"); say G "$1" "$e" "$z" "$n" "$t" "$(cat "$q.sum")"; lines "$1" "$q" 1 8
 else say G "$1" "$e" "$z" 0 0 -; fi
 }
 # l SEQ KEY STREAM FROM COUNT WIDTH FIRST LAST: those lines again.
-do_l() { lines "$D/pack-$2-$3-$4-$5-$6" "$7" "$8"; }
+do_l() { lines "$1" "$D/pack-$2-$3-$4-$5-$6" "$7" "$8"; }
 lines() {
-b=$2
-sed -n "$2,$3p" "$1" 2>/dev/null | while IFS= read -r d; do say D "$b" "$d"; b=$((b + 1)); done
-say Z "$2" "$3"
+b=$3
+sed -n "$3,$4p" "$2" 2>/dev/null | while IFS= read -r d; do say D "$b" "$d"; b=$((b + 1)); done
+say Z "$1"
 }
 # k SEQ KEY: the program is ended.
 do_k() {
-[ ! -e "$D/pid-$2" ] || { read -r p <"$D/pid-$2"; kill -TERM -- "-$p" 2>/dev/null || kill -TERM "$p" 2>/dev/null; }
+[ ! -e "$D/pid-$2" ] || { read -r p <"$D/pid-$2"; kill -TERM "-$p" 2>/dev/null || kill -TERM "$p" 2>/dev/null; }
 say K "$1"
 }
 # c SEQ KEY: nobody wants it any more.
@@ -180,7 +180,7 @@ echo $! >"$D/watch-$!"
 fi
 do_p 0
 while [ "$go" = yes ] && IFS= read -r l; do
-case $l in ':'*' .') ;; *) continue ;; esac
+case $l in ':'*' .') ;; 'run '*) do_p 0; continue ;; *) continue ;; esac
 l=${'${l#:}'}; l=${'${l% .}'}; r=${'${l##* }'}; l=${'${l% *}'}
 ck "$l"
 [ "$r" = "$k" ] || { say N "$cur" "$got"; continue; }

@@ -134,8 +134,8 @@ export class AgentLink {
     for (;;) {
       const what = [key, stream, String(from)];
       const answer = await this.#sure('g', [...what, String(this.#width)], 'G');
-      const [, state = '', size = '', count = '', lines = '', digest = ''] = answer.words;
-      const text = await this.#fetch([...what, count, String(this.#width)], Number(lines));
+      const [begun = '', state = '', size = '', count = '', lines = '', digest = ''] = answer.words;
+      const text = await this.#fetch([...what, count, String(this.#width)], Number(lines), begun);
       if (text === null) {
         this.#width = Math.max(shortestLine, Math.floor(this.#width / 2));
         continue;
@@ -253,45 +253,56 @@ export class AgentLink {
    * The text of a pack: the lines that came with the answer, then those that are missing, asked for
    * again. Null where most are lost: shorter ones may get through.
    */
-  async #fetch(what: readonly string[], count: number): Promise<string | null> {
+  async #fetch(what: readonly string[], count: number, begun: string): Promise<string | null> {
     const { check } = this.#known();
     const lines = new Map<number, string>();
-    let last = Math.min(8, count);
-    let silent = 0;
-    let rounds = 0;
+    let request = { sequence: begun, last: Math.min(8, count) };
+    let barren = 0;
     while (lines.size < count) {
-      const answer = await this.#answers.next(
-        ({ verb }) => verb === 'D' || verb === 'Z',
-        this.#patience(silent),
-      );
-      if (answer?.verb === 'D') {
-        lines.set(Number(answer.words[0]), answer.words[1] ?? '');
-        silent = 0;
-        if (Number(answer.words[0]) < last) {
-          continue;
-        }
-      }
-      silent = answer === null ? silent + 1 : 0;
-      if (silent >= tries) {
+      const before = lines.size;
+      const answered = await this.#collect(lines, request, this.#patience(barren));
+      barren = lines.size > before ? 0 : barren + 1;
+      if (barren >= tries) {
         throw new LinkLost('the host does not answer any more', false);
+      }
+      if (barren >= 2 && answered && this.#width > shortestLine) {
+        return null;
       }
       const missing = missingOf(lines, count);
       const [first] = missing;
-      if (first === undefined) {
-        break;
+      if (first !== undefined) {
+        request = { sequence: this.#next(), last: lastOfRun(missing, barren > 0 ? 8 : 32) };
+        const words = ['l', request.sequence, ...what, String(first), String(request.last)];
+        this.#line.type(`${answered ? '' : '\r'}${downFrame(check, words)}\r`);
       }
-      rounds = first <= last ? rounds + 1 : 0;
-      if (rounds > 4 && this.#width > shortestLine) {
-        return null;
-      }
-      last = lastOfRun(missing, rounds > 0 ? 8 : 32);
-      const words = ['l', this.#next(), ...what, String(first), String(last)];
-      this.#line.type(`${silent > 0 ? '\r' : ''}${downFrame(check, words)}\r`);
     }
-    if (rounds === 0) {
+    if (barren === 0) {
       this.#width = Math.min(longestLine, this.#width + shortestLine);
     }
     return Array.from({ length: count }, (_, at) => lines.get(at + 1) ?? '').join('');
+  }
+
+  /** Collects the lines of one request until its end is told; false where nothing came at all. */
+  async #collect(
+    lines: Map<number, string>,
+    { sequence, last }: { readonly sequence: string; readonly last: number },
+    patienceMs: number,
+  ): Promise<boolean> {
+    let waitMs = patienceMs;
+    let came = false;
+    for (;;) {
+      const answer = await this.#answers.next(
+        ({ verb, words }) => verb === 'D' || (verb === 'Z' && words[0] === sequence),
+        waitMs,
+      );
+      if (answer?.verb !== 'D') {
+        return came || answer !== null;
+      }
+      came = true;
+      lines.set(Number(answer.words[0]), answer.words[1] ?? '');
+      // The word that ends them may be lost.
+      waitMs = Number(answer.words[0]) === last ? Math.min(patienceMs, 300) : patienceMs;
+    }
   }
 
   #unpacked(text: string, digest: string): Buffer {

@@ -5,7 +5,7 @@ import type { UpFrame } from './frame.ts';
 import type { Line } from './line.ts';
 
 const maxInFlight = 1100;
-const startMs = 15_000;
+const giveUpAfter = 5;
 
 /** A line and what comes back over it. */
 export interface LoaderWay {
@@ -23,29 +23,23 @@ export interface LoaderWay {
 export async function loadAgent(way: LoaderWay, options: AgentOptions): Promise<UpFrame | null> {
   const { line, answers } = way;
   const lines = agentLines(options);
-  const text = lines.map((one) => `${one}\n`).join('');
-  const run = `run ${text.length}`;
   line.type(`${loaderLines(options.nonce).join('\r')}\r`);
   let wanted = await answers.nextNumber(way.firstMs);
   let sent = 0;
   let quiet = 0;
   let refused = 0;
-  while (wanted !== null && quiet < 4 && refused < 4) {
+  while (wanted !== null && quiet < giveUpAfter && refused < giveUpAfter) {
     if (wanted === lines.length) {
-      // Without cksum on the host the second number is empty.
-      const crc = refused % 2 === 0 ? ` ${posixCrc(Buffer.from(text, 'latin1'))}` : '';
-      line.type(`${run}${crc}\r`);
-      const hello = await answers.next(
-        ({ verb }) => verb === 'P',
-        quiet === 0 ? way.nextMs : startMs,
-      );
+      // Said again where the agent's first words were lost: it answers to this with them.
+      line.type(`${runLine(lines, refused)}\r`);
+      const hello = await answers.next(({ verb }) => verb === 'P', way.nextMs * (1 + quiet));
       if (hello !== null) {
         return hello;
       }
     } else {
       sent = sendFrom(line, lines, wanted, sent);
     }
-    const next = await answers.nextNumber(way.nextMs);
+    const next = await nextWanted(way, wanted, wanted === lines.length ? 0 : way.nextMs);
     if (next === null) {
       quiet += 1;
       sent = wanted;
@@ -53,15 +47,34 @@ export async function loadAgent(way: LoaderWay, options: AgentOptions): Promise<
       line.type('\r');
       continue;
     }
+    refused += next === 0 && wanted === lines.length ? 1 : 0;
     quiet = 0;
-    if (next === 0 && wanted === lines.length) {
-      refused += 1;
-    }
-    // The same one wanted again: what came after it was thrown away.
     sent = next <= wanted ? next : sent;
     wanted = next;
   }
   return null;
+}
+
+/** The line that lets the loader run what it has; without cksum on the host the value must be empty. */
+function runLine(lines: readonly string[], refused: number): string {
+  const text = lines.map((one) => `${one}\n`).join('');
+  const crc = refused % 2 === 0 ? ` ${posixCrc(Buffer.from(text, 'latin1'))}` : '';
+  return `run ${text.length}${crc}`;
+}
+
+/** The number that the loader wants next; null where it is silent. */
+async function nextWanted(
+  { answers }: LoaderWay,
+  wanted: number,
+  timeoutMs: number,
+): Promise<number | null> {
+  const said = await answers.nextNumber(timeoutMs);
+  if (said === null || said > wanted) {
+    return said;
+  }
+  // What comes behind a line that was thrown away is thrown away, too: the last word on it counts.
+  await answers.quiet(120);
+  return (await answers.nextNumber(0)) ?? said;
 }
 
 /** Sends lines until enough is on its way; gives the number of the next one. */

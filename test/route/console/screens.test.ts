@@ -43,9 +43,24 @@ const screens: [string, string, FailureCode, RegExp][] = [
   ['an end of a pager', 'some text\n(END)', 'console-busy', /^[\u0003\r]+$/],
   ['a code that is asked for', 'Verification code: ', 'auth-failed', /^$/],
   ['a new password that is asked for', 'Enter new UNIX password: ', 'auth-failed', /^$/],
-  ['virsh that has another guest', 'error: operation failed: Active console session exists for this domain\n', 'console-busy', /^$/],
-  ['ipmitool that has another guest', 'Info: SOL payload already active on another session\n', 'console-busy', /^$/],
-  ['a spy of conserver', "[read-only -- use '^Ec?' for help; op@desk is attached]\n", 'console-busy', /^$/],
+  [
+    'virsh that has another guest',
+    'error: operation failed: Active console session exists for this domain\n',
+    'console-busy',
+    /^$/,
+  ],
+  [
+    'ipmitool that has another guest',
+    'Info: SOL payload already active on another session\n',
+    'console-busy',
+    /^$/,
+  ],
+  [
+    'a spy of conserver',
+    "[read-only -- use '^Ec?' for help; op@desk is attached]\n",
+    'console-busy',
+    /^$/,
+  ],
   ['nothing at all', '', 'route-timeout', /^[\u0003\u0011\r]*( echo [0-9a-f"; a-z-]+\r)*/],
 ];
 
@@ -61,7 +76,10 @@ describe('a console that shows', () => {
   test('a kernel that never falls silent', { timeout: 60_000 }, async () => {
     const made = consoleOf(
       {},
-      { command: "stty raw -echo; while :; do printf '[ 1.2] usb 1-1: reset\\r\\n'; sleep 0.1; done" },
+      {
+        command:
+          "stty raw -echo; while :; do printf '[ 1.2] usb 1-1: reset\\r\\n'; sleep 0.1; done",
+      },
     );
     consoles.push(made);
     const session = await made.route.open(new AbortController().signal);
@@ -74,9 +92,21 @@ describe('a login that is refused', () => {
   test.concurrent.each([
     ['a wrong password', 'Login incorrect', /refused/],
     ['a locked account', 'The account is locked due to 3 failed logins.', /locked/],
-    ['an expired account', 'Your account has expired; please contact your system administrator.', /expired/],
-    ['a password that must be changed', 'You are required to change your password immediately.', /changed/],
-    ['nologin', 'System is booting up. Unprivileged users are not permitted to log in yet.', /closed/],
+    [
+      'an expired account',
+      'Your account has expired; please contact your system administrator.',
+      /expired/,
+    ],
+    [
+      'a password that must be changed',
+      'You are required to change your password immediately.',
+      /changed/,
+    ],
+    [
+      'nologin',
+      'System is booting up. Unprivileged users are not permitted to log in yet.',
+      /closed/,
+    ],
     ['root not on this terminal', 'root login refused on this terminal.', /terminal/],
     ['a login that took too long', 'Login timed out after 60 seconds', /waiting/],
   ])('%s', { timeout: 60_000 }, async (_, words, why) => {

@@ -74,7 +74,7 @@ describe.skipIf(!isRoot)('a console with a login', () => {
     });
     expect(await running).toMatchObject({ ok: true, value: { type: 'lost' } });
     const pid = readFileSync(join(home, 'pid'), 'utf8').trim();
-    await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
+    await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 10_000 }).toBe(false);
     await session.close();
   });
 });
