@@ -200,7 +200,12 @@ function addRoutes(command: Command): Command {
       collect,
       [],
     )
-    .option('--local', 'this machine', false);
+    .option('--local', 'this machine', false)
+    .option(
+      '--openssh',
+      'log in by the OpenSSH client of this machine: certificates, security keys, ProxyCommand',
+      false,
+    );
 }
 
 function addLookUps(program: Command): void {

@@ -1,28 +1,36 @@
 import { lookup } from 'node:dns/promises';
 import { hostname } from 'node:os';
+import { resolve as resolvePath } from 'node:path';
 import { addressFamily, normalAddress } from '../core/net.ts';
 import type { ClientAddress, Endpoint } from '../core/endpoint.ts';
 import { notContacted, RunFailure, type Failure } from '../core/failure.ts';
 import { checkHostName, checkPort, checkUserName } from '../core/host-name.ts';
 import { quoteArgv, type Argv } from '../core/quote.ts';
 import type { Result } from '../core/result.ts';
+import { proveOpensshLogin } from '../probe/openssh-login.ts';
 import { createExecRoute, splitCommand } from '../route/exec.ts';
 import { fingerprint, knownHostsName } from '../route/known-hosts.ts';
 import { createLocalRoute } from '../route/local.ts';
+import type { Remembered } from '../route/openssh-answers.ts';
+import type { OpensshOptions } from '../route/openssh-client.ts';
+import type { OpensshTarget } from '../route/openssh-options.ts';
+import { createOpensshRoute } from '../route/openssh.ts';
 import type { Route, Session } from '../route/route.ts';
 import { readKeyFile } from '../route/ssh-key.ts';
 import { sourceAddress } from '../route/source-address.ts';
 import { createSshRoute } from '../route/ssh.ts';
 import { hostKeyName } from '../route/ssh-failure.ts';
+import { expandHome } from '../route/target-files.ts';
 import { parseJumps, parseVia, type HopSpec } from '../route/target-spec.ts';
 import {
   resolveTarget,
   systemTargetContext,
+  type ResolvedTarget,
   type SshTarget,
   type TargetOptions,
 } from '../route/target.ts';
 import type { Operator } from '../walk/access.ts';
-import { loginProber, type Prober } from '../run/prove.ts';
+import { loginProber, type ProveLogin, type Prober } from '../run/prove.ts';
 import type { ProofLevel } from '../run/result.ts';
 import { askSecret, canAsk, takeSecret } from './prompt.ts';
 import { usageError } from './usage.ts';
@@ -41,6 +49,8 @@ export interface RouteFlags {
   readonly viaIdentity: readonly string[];
   readonly exec: readonly string[];
   readonly local: boolean;
+  /** Receipts of before do not have it. */
+  readonly openssh?: boolean;
 }
 
 /** The endpoint and the ways in, ready to be tried. */
@@ -72,18 +82,25 @@ export async function resolveRoutes(
     passphrase: takeSecret('REMEDY_KEY_PASSPHRASE'),
   };
   const checked = checkFlags(flags);
-  const context = systemTargetContext(process.env, signal);
+  const openssh = flags.openssh === true;
+  const context = {
+    ...systemTargetContext(process.env, signal),
+    ...(openssh && { dialler: 'openssh' as const }),
+  };
   const askPassphrase = async (prompt: string): Promise<typeof secrets.passphrase> =>
     secrets.passphrase ?? askSecret(prompt);
   const common = { knownHosts: flags.knownHosts ?? null, askPassword: askSecret, askPassphrase };
   const resolve = async (
     options: Omit<TargetOptions, 'knownHosts' | 'askPassword' | 'askPassphrase'>,
-  ): Promise<SshTarget> => {
+  ): Promise<ResolvedWay> => {
     const resolved = unwrap(await resolveTarget({ ...options, ...common }, context));
     resolved.notices.forEach(notice);
-    return resolved.target;
+    const { identities, jump } = options;
+    const given = { identities: identities.map((file) => absolute(file, context)), jump };
+    const knownHosts = flags.knownHosts === undefined ? null : absolute(flags.knownHosts, context);
+    return { ...resolved, flags: { ...given, knownHosts } };
   };
-  const target = await resolve({
+  const way = await resolve({
     host: checked.host,
     port: checked.port,
     user: flags.user ?? null,
@@ -91,18 +108,29 @@ export async function resolveRoutes(
     jump: checked.jump,
     password: secrets.ssh,
   });
+  const { target } = way;
   const endpoint = {
-    ...(await toEndpoint(target, checked.from)),
-    ...(await credentialOf(flags.identity, target)),
+    ...(await toEndpoint(way, checked.from)),
+    // The OpenSSH client may have certificates and other means that nobody named here.
+    ...(openssh ? {} : await credentialOf(flags.identity, target)),
   };
   const sudo = { sudoPassword: secrets.sudo, askSudoPassword: askSecret };
-  const sshRoute = (to: SshTarget): Route =>
-    createSshRoute({
-      target: to,
-      acceptNewHostKey: flags.acceptNewHostKey,
-      onNotice: notice,
-      ...sudo,
-    });
+  const client: OpensshOptions = {
+    acceptNewHostKey: flags.acceptNewHostKey,
+    interactive: canAsk(),
+    passphraseKnown: secrets.passphrase !== null,
+    environment: process.env,
+    onNotice: notice,
+  };
+  const sshRoute = (to: ResolvedWay): Route =>
+    openssh
+      ? createOpensshRoute({ way: to, ...client, ...sudo })
+      : createSshRoute({
+          target: to.target,
+          acceptNewHostKey: flags.acceptNewHostKey,
+          onNotice: notice,
+          ...sudo,
+        });
   const vias: { target: SshTarget; route: Route }[] = [];
   for (const via of checked.vias) {
     const identities = flags.viaIdentity.length > 0 ? flags.viaIdentity : flags.identity;
@@ -114,7 +142,7 @@ export async function resolveRoutes(
       jump: via.jump.length > 0 ? via.jump : null,
       password: secrets.via,
     });
-    vias.push({ target: to, route: sshRoute(to) });
+    vias.push({ target: to.target, route: sshRoute(to) });
   }
   const named: Route[] = [
     ...vias.map(({ route }) => route),
@@ -123,7 +151,7 @@ export async function resolveRoutes(
     ),
     ...(flags.local ? [createLocalRoute({ environment: process.env, ...sudo })] : []),
   ];
-  const own = named.length === 0 ? sshRoute(target) : null;
+  const own = named.length === 0 ? sshRoute(way) : null;
   const samePath = [
     ...(own === null ? [] : [own]),
     ...vias.filter((via) => takesPathOf(via.target, target)).map(({ route }) => route),
@@ -144,10 +172,23 @@ export async function resolveRoutes(
       const port = to === target ? null : to?.port;
       return to === undefined || port === undefined ? null : { user: to.user, port, from };
     },
-    prober: loginProber(target),
+    prober: loginProber(target, openssh ? opensshLogin(way, client) : undefined),
     proofWanted: flags.host === undefined ? 'banner' : 'login',
     forgetHostKeys: forgetCommand(target, flags.knownHosts ?? null),
   };
+}
+
+/** A target as resolved, and as the flags had it. */
+type ResolvedWay = ResolvedTarget & OpensshTarget;
+
+function opensshLogin(way: OpensshTarget, client: OpensshOptions): ProveLogin {
+  const remembered: Remembered = new Map();
+  return async (target, signal, options) =>
+    proveOpensshLogin({ ...way, target }, signal, { ...client, ...options, remembered });
+}
+
+function absolute(file: string, { homeDirectory }: { readonly homeDirectory: string }): string {
+  return resolvePath(expandHome(file, homeDirectory));
 }
 
 interface CheckedFlags {
@@ -219,9 +260,13 @@ function takesPathOf(via: SshTarget, endpoint: SshTarget): boolean {
   return path(via) === path(endpoint);
 }
 
-async function toEndpoint(target: SshTarget, from: string | null): Promise<Endpoint> {
+async function toEndpoint(
+  { target, proxied }: ResolvedTarget,
+  from: string | null,
+): Promise<Endpoint> {
   const lastJump = target.jump.at(-1);
-  const addresses = lastJump === undefined ? await addressesOf(target.address) : [];
+  const isDirect = lastJump === undefined && !proxied;
+  const addresses = isDirect ? await addressesOf(target.address) : [];
   const [address = target.address] = addresses;
   const clients =
     lastJump === undefined ? await sourcesTowards(addresses) : await addressesOf(lastJump.address);

@@ -142,6 +142,7 @@ function storedFlags(flags: RouteFlags): RouteFlags {
     via: flags.via,
     exec: flags.exec,
     local: flags.local,
+    ...(flags.openssh === true && { openssh: true }),
   };
 }
 
