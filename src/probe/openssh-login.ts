@@ -29,8 +29,8 @@ export async function proveOpensshLogin(
   }
   const client = started.value;
   for (const stream of [client.channel.stdout, client.channel.stderr]) {
-    stream.on('data', client.keepSaid);
     stream.on('error', () => {});
+    stream.pipe(client.said.filter());
   }
   client.channel.stdin.on('error', () => {});
   client.channel.stdin.end();
@@ -45,10 +45,10 @@ export async function proveOpensshLogin(
   if (typeof first === 'object' && first.type === 'code' && first.code === 0) {
     return { level: 'login', ...describeLogin(way, log, client.typed), failure: null };
   }
-  const by = log.ident ?? (log.reached === 'listener' ? `port ${way.target.port} accepted the connection` : '');
-  const failure = signal.aborted
-    ? interruptedFailure()
-    : await whyNot(way, client, { log, first });
+  const by =
+    log.ident ??
+    (log.reached === 'listener' ? `port ${way.target.port} accepted the connection` : '');
+  const failure = signal.aborted ? interruptedFailure() : await whyNot(way, client, { log, first });
   return { level: log.reached, by, byKey: false, failure };
 }
 
@@ -60,7 +60,7 @@ async function whyNot(
   const exit = typeof first === 'object' ? first : null;
   return log.loginBy === null
     ? client.failure(exit === null ? Number(first) : null)
-    : shellMissingFailure(targetName(target), exit, client.said);
+    : shellMissingFailure(targetName(target), exit, client.said.text);
 }
 
 function describeLogin(

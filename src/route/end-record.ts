@@ -2,6 +2,7 @@ import { Transform } from 'node:stream';
 import { joinNonce, type Nonce } from './elevate.ts';
 
 const maxStatusBytes = 5;
+const maxNoise = 4096;
 
 /**
  * Tells how a shell ended where the way to it cannot: ssh(1) ends with status 255 for an error of
@@ -14,6 +15,8 @@ export class EndRecord {
   readonly #marker: Buffer;
   #held: Buffer = Buffer.alloc(0);
   #onBegun: () => void = () => {};
+  #hasBegun = false;
+  #noise = '';
   #status: number | null = null;
   /** Settles when the first shell has begun, and nothing that is sent is lost any more. */
   readonly begun: Promise<void>;
@@ -41,12 +44,25 @@ export class EndRecord {
     return this.#status;
   }
 
-  /** A stream that passes standard output on, byte by byte, without our words. */
+  /** The last text that came before the first shell had begun; not cleaned. */
+  get noise(): string {
+    return this.#noise;
+  }
+
+  /** A stream that passes on what comes after the beginning, byte by byte, without our words. */
   filter(): Transform {
     return new Transform({
       transform: (chunk: Buffer, _encoding, done) => done(null, this.#pass(chunk)),
-      flush: (done) => done(null, this.#held),
+      flush: (done) => done(null, this.#split(this.#held)),
     });
+  }
+
+  #split(bytes: Buffer): Buffer {
+    if (this.#hasBegun) {
+      return bytes;
+    }
+    this.#noise = (this.#noise + bytes.toString('latin1')).slice(-maxNoise);
+    return Buffer.alloc(0);
   }
 
   #pass(chunk: Buffer): Buffer {
@@ -57,26 +73,28 @@ export class EndRecord {
       const end = rest.indexOf('\n', at + marker.length);
       if (end < 0 && rest.length - at - marker.length <= maxStatusBytes + 1) {
         this.#held = rest.subarray(at);
-        return Buffer.concat([...passed, rest.subarray(0, at)]);
+        return Buffer.concat([...passed, this.#split(rest.subarray(0, at))]);
       }
       const said = rest.toString('latin1', at + marker.length, end < 0 ? rest.length : end);
-      const isOurs = this.#read(said);
-      passed.push(rest.subarray(0, isOurs ? at : at + marker.length));
+      const isOurs = /^ (?:begin|\d{1,5})$/.test(said);
+      passed.push(this.#split(rest.subarray(0, isOurs ? at : at + marker.length)));
       rest = rest.subarray(isOurs ? end + 1 : at + marker.length);
+      if (isOurs) {
+        this.#read(said.trim());
+      }
     }
     const keep = partOf(marker, rest);
     this.#held = rest.subarray(rest.length - keep);
-    return Buffer.concat([...passed, rest.subarray(0, rest.length - keep)]);
+    return Buffer.concat([...passed, this.#split(rest.subarray(0, rest.length - keep))]);
   }
 
-  #read(said: string): boolean {
-    const [, word] = /^ (begin|\d{1,5})$/.exec(said) ?? [];
+  #read(word: string): void {
     if (word === 'begin') {
+      this.#hasBegun = true;
       this.#onBegun();
-    } else if (word !== undefined) {
+    } else {
       this.#status = Number(word);
     }
-    return word !== undefined;
   }
 }
 

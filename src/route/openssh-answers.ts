@@ -56,7 +56,7 @@ export class Answers implements AskpassHandler {
     if (key !== undefined) {
       return this.#passphrase(key, text);
     }
-    const isPin = /^Enter PIN /.test(prompt);
+    const isPin = prompt.startsWith('Enter PIN ');
     const secret = isPin ? await this.#ask(text) : await this.#password(question, text);
     if (secret === null && !isPin) {
       this.#options.giveUp();
@@ -73,7 +73,8 @@ export class Answers implements AskpassHandler {
   async #passphrase(name: string, text: string): Promise<Secret | null> {
     const { identities, defaultIdentities, jump } = this.#target;
     const files = [
-      ...[...identities, ...defaultIdentities],
+      ...identities,
+      ...defaultIdentities,
       ...jump.flatMap((hop) => [...hop.identities, ...hop.defaultIdentities]),
     ];
     // The client cuts the name of a long path (load_identity_file of OpenSSH).

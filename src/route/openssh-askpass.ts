@@ -84,7 +84,10 @@ async function serve(socket: Socket, handler: AskpassHandler): Promise<void> {
     return;
   }
   if (question.kind === 'none') {
-    handler.show(question, new Promise((resolve) => socket.once('close', () => resolve())));
+    const gone = new Promise<void>((resolve) => {
+      socket.once('close', () => resolve());
+    });
+    handler.show(question, gone);
     return;
   }
   const secret = await handler.answer(question).catch(() => null);

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Transform } from 'node:stream';
 import { fail, ok, type Result } from '../core/result.ts';
 import type { Failure } from '../core/failure.ts';
 import { childEnvironment, spawnChannel, type ChildChannel } from './child-channel.ts';
@@ -37,7 +38,34 @@ export interface OpensshOptions {
   readonly configFile?: string | null;
 }
 
-const maxSaidBytes = 8 * 1024;
+const maxSaid = 8 * 1024;
+
+/** Keeps the last of a text until it is opened; from then on the text goes to whoever reads it. */
+export class Said {
+  #text = '';
+  #isOpen = false;
+
+  /** Not cleaned. */
+  get text(): string {
+    return this.#text;
+  }
+
+  open(): void {
+    this.#isOpen = true;
+  }
+
+  /** A stream that the text goes through. */
+  filter(): Transform {
+    return new Transform({
+      transform: (chunk: Buffer, _encoding, done) => {
+        if (!this.#isOpen) {
+          this.#text = (this.#text + chunk.toString('utf8')).slice(-maxSaid);
+        }
+        done(null, this.#isOpen ? chunk : null);
+      },
+    });
+  }
+}
 
 /**
  * One OpenSSH client: its folder, its askpass and its process. The folder is readable by us alone and
@@ -45,13 +73,14 @@ const maxSaidBytes = 8 * 1024;
  */
 export class OpensshClient {
   readonly channel: ChildChannel;
+  /** What comes on standard error, see `OpensshEnd.said`. Somebody must pass it through here. */
+  readonly said = new Said();
   readonly #way: OpensshTarget;
   readonly #answers: Answers;
   readonly #stopwatch: Stopwatch;
   readonly #timeouts: SshTimeouts;
   readonly #folder: string;
   #log = '';
-  #said = '';
   /** Settles when the process is gone and nothing is left of it. */
   readonly gone: Promise<void>;
 
@@ -139,20 +168,11 @@ export class OpensshClient {
     return this.#log;
   }
 
-  /** Keeps the last of what the client says on standard error; see `OpensshEnd.said`. */
-  readonly keepSaid = (chunk: Buffer): void => {
-    this.#said = (this.#said + chunk.toString('utf8')).slice(-maxSaidBytes);
-  };
-
-  /** The last of what `keepSaid` was given; not cleaned. */
-  get said(): string {
-    return this.#said;
-  }
-
   /** Settles when the login has taken too long, with the limit in seconds. Questions do not count. */
   async tooLong(signal: AbortSignal): Promise<number> {
     const { connectMs, handshakeMs, authenticationMs } = this.#timeouts;
-    const limitMs = (connectMs + handshakeMs + authenticationMs) * (1 + this.#way.target.jump.length);
+    const limitMs =
+      (connectMs + handshakeMs + authenticationMs) * (1 + this.#way.target.jump.length);
     await this.#stopwatch.reaches(limitMs, signal);
     return limitMs / 1000;
   }
@@ -161,7 +181,7 @@ export class OpensshClient {
   async failure(timedOut: number | null): Promise<Failure> {
     return opensshFailure(this.#way.target, {
       log: await this.readLog(),
-      said: this.#said,
+      said: this.said.text,
       notes: this.#answers.notes,
       timedOut,
       connectSeconds: this.#timeouts.connectMs / 1000,

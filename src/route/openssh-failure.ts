@@ -36,14 +36,15 @@ interface Seen {
   readonly log: OpensshLog;
   readonly notes: readonly string[];
   readonly connectSeconds: number;
+  readonly timedOut: number | null;
 }
 
 /** The failure for a login that the OpenSSH client did not make, in the words of the ssh route. */
 export function opensshFailure(target: SshTarget, end: OpensshEnd): Failure {
   const log = readOpensshLog(end.log);
   const own = { target, isJump: false };
-  const { notes, connectSeconds } = end;
-  const seen = { text: log.lines.join('\n'), log, notes, connectSeconds };
+  const { notes, connectSeconds, timedOut } = end;
+  const seen = { text: log.lines.join('\n'), log, notes, connectSeconds, timedOut };
   if (log.reached === 'none' || log.ident === null) {
     const onTheWay = wayFailure(target, { ...seen, text: end.said });
     if (onTheWay !== null) {
@@ -140,9 +141,8 @@ const changedKey: Reader = (place, { text, log }) => {
 const compareOnConsole = 'for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$f"; done';
 
 const revokedKey: Reader = (place, { text, log }) => {
-  const found = /^.*(?:marked as revoked|revoked by file|in revoked keys file|was revoked).*$/m.exec(
-    text,
-  );
+  const found =
+    /^.*(?:marked as revoked|revoked by file|in revoked keys file|was revoked).*$/m.exec(text);
   return found === null
     ? null
     : {
@@ -168,16 +168,15 @@ const unknownKey: Reader = (place, { text, log }) => {
   };
 };
 
-const refusedLogin: Reader = (place, { text, log, notes }) => {
+const refusedLogin: Reader = (place, { text, log, notes, timedOut }) => {
   const denied = /^.*Permission denied \(.*$|^.*Too many authentication failures.*$/m.exec(text);
-  const closedInLogin = log.keysAgreed && log.loginBy === null;
+  const closedInLogin = log.keysAgreed && log.loginBy === null && timedOut === null;
   if (denied === null && !closedInLogin) {
     return null;
   }
   const { target } = place;
   const open = /^Permissions .* for '(.*)' are too open\.$/m.exec(text)?.[1];
-  const offered =
-    log.offered.length === 0 ? '' : `Offered: ${[...log.offered].join(', ')}. `;
+  const offered = log.offered.length === 0 ? '' : `Offered: ${[...log.offered].join(', ')}. `;
   const methods = log.methods.length === 0 ? '' : ` The server takes: ${log.methods.join(', ')}.`;
   const said = text.split('\n').filter((line) => !/^(?:@+|\s*)$/.test(line));
   const why = cleanLine(`${offered}${[...notes, ...said].join(' ')}${methods}`, 2000);
@@ -249,9 +248,8 @@ const closedEarly: Reader = (place, { text, log, connectSeconds }) => {
 };
 
 const badConfiguration: Reader = (place, { text }) => {
-  const found = /^.*(?:Bad configuration option|Bad owner or permissions|terminating, \d+ bad).*$/m.exec(
-    text,
-  );
+  const found =
+    /^.*(?:Bad configuration option|Bad owner or permissions|terminating, \d+ bad).*$/m.exec(text);
   return found === null
     ? null
     : {

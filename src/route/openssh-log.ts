@@ -40,12 +40,13 @@ export function readOpensshLog(text: string): OpensshLog {
   const login =
     last(/^Authenticated to .* using "([a-z0-9-]+)"/) ??
     last(/^debug1: Authentication succeeded \(([a-z0-9-]+)\)/);
-  const offered = all(/^debug1: Offering public key: (.*)$/).map((match) => keyName(match[1] ?? ''));
+  const offered = all(/^debug1: Offering public key: (.*)$/).map((match) =>
+    keyName(match[1] ?? ''),
+  );
   const accepted = last(/^debug1: Server accepts key: (.*)$/);
   return {
     reached: version !== null ? 'banner' : isOpen ? 'listener' : 'none',
-    ident:
-      version === null ? null : cleanLine(`SSH-${version[1] ?? ''}-${version[2] ?? ''}`, 100),
+    ident: version === null ? null : cleanLine(`SSH-${version[1] ?? ''}-${version[2] ?? ''}`, 100),
     hostKey: keyType === undefined ? null : cleanLine(`${keyType} ${print ?? ''}`, 120),
     keysAgreed: last(/^debug1: SSH2_MSG_NEWKEYS received/) !== null,
     loginBy: login?.[1] ?? null,

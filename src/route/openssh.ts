@@ -75,9 +75,7 @@ async function openShell(
   const { channel } = client;
   const record = new EndRecord(makeNonce(randomBytes(16).toString('hex')));
   const stdout = channel.stdout.pipe(record.filter());
-  const noise = new Noise();
-  stdout.on('data', noise.keep);
-  channel.stderr.on('data', client.keepSaid);
+  const stderr = channel.stderr.pipe(client.said.filter());
   for (const stream of [channel.stdin, channel.stdout, channel.stderr]) {
     // What broke is told by the end of the client.
     stream.on('error', () => {});
@@ -101,22 +99,13 @@ async function openShell(
     return fail(
       log.loginBy === null
         ? await client.failure(typeof first === 'number' ? first : null)
-        : shellMissingFailure(name, exit, noise.text + client.said),
+        : shellMissingFailure(name, exit, record.noise + client.said.text),
     );
   }
   notifyNewKeys(await client.readLog(), onNotice);
-  stdout.off('data', noise.keep).pause();
-  channel.stderr.off('data', client.keepSaid).pause();
+  client.said.open();
   const ended = endOf(client, { record, stdout });
-  return ok({ stdin: channel.stdin, stdout, stderr: channel.stderr, ended, close: channel.close });
-}
-
-/** The last text that came before the shell began. */
-class Noise {
-  text = '';
-  readonly keep = (chunk: Buffer): void => {
-    this.text = (this.text + chunk.toString('latin1')).slice(-4096);
-  };
+  return ok({ stdin: channel.stdin, stdout, stderr, ended, close: () => channel.close() });
 }
 
 async function aborted(signal: AbortSignal, over: AbortSignal): Promise<null> {
