@@ -1,26 +1,18 @@
 import { lookup } from 'node:dns/promises';
 import { hostname } from 'node:os';
-import { resolve as resolvePath } from 'node:path';
 import { addressFamily, normalAddress } from '../core/net.ts';
 import type { ClientAddress, Endpoint } from '../core/endpoint.ts';
 import { notContacted, RunFailure, type Failure } from '../core/failure.ts';
 import { checkHostName, checkPort, checkUserName } from '../core/host-name.ts';
 import { quoteArgv, type Argv } from '../core/quote.ts';
 import type { Result } from '../core/result.ts';
-import { proveOpensshLogin } from '../probe/openssh-login.ts';
 import { createExecRoute, splitCommand } from '../route/exec.ts';
 import { fingerprint, knownHostsName } from '../route/known-hosts.ts';
 import { createLocalRoute } from '../route/local.ts';
-import type { Remembered } from '../route/openssh-answers.ts';
-import type { OpensshOptions } from '../route/openssh-client.ts';
-import type { OpensshTarget } from '../route/openssh-options.ts';
-import { createOpensshRoute } from '../route/openssh.ts';
 import type { Route, Session } from '../route/route.ts';
 import { readKeyFile } from '../route/ssh-key.ts';
 import { sourceAddress } from '../route/source-address.ts';
-import { createSshRoute } from '../route/ssh.ts';
 import { hostKeyName } from '../route/ssh-failure.ts';
-import { expandHome } from '../route/target-files.ts';
 import { parseJumps, parseVia, type HopSpec } from '../route/target-spec.ts';
 import {
   resolveTarget,
@@ -30,9 +22,10 @@ import {
   type TargetOptions,
 } from '../route/target.ts';
 import type { Operator } from '../walk/access.ts';
-import { loginProber, type ProveLogin, type Prober } from '../run/prove.ts';
+import type { Prober } from '../run/prove.ts';
 import type { ProofLevel } from '../run/result.ts';
 import { askSecret, canAsk, takeSecret } from './prompt.ts';
+import { builtInClient, opensshClient, sshWay, type SshWay } from './ssh-client.ts';
 import { usageError } from './usage.ts';
 
 /** The flags that say which host it is and how to get in. */
@@ -92,13 +85,11 @@ export async function resolveRoutes(
   const common = { knownHosts: flags.knownHosts ?? null, askPassword: askSecret, askPassphrase };
   const resolve = async (
     options: Omit<TargetOptions, 'knownHosts' | 'askPassword' | 'askPassphrase'>,
-  ): Promise<ResolvedWay> => {
-    const resolved = unwrap(await resolveTarget({ ...options, ...common }, context));
+  ): Promise<SshWay> => {
+    const whole = { ...options, ...common };
+    const resolved = unwrap(await resolveTarget(whole, context));
     resolved.notices.forEach(notice);
-    const { identities, jump } = options;
-    const given = { identities: identities.map((file) => absolute(file, context)), jump };
-    const knownHosts = flags.knownHosts === undefined ? null : absolute(flags.knownHosts, context);
-    return { ...resolved, flags: { ...given, knownHosts } };
+    return sshWay(resolved, whole, context);
   };
   const way = await resolve({
     host: checked.host,
@@ -115,22 +106,13 @@ export async function resolveRoutes(
     ...(openssh ? {} : await credentialOf(flags.identity, target)),
   };
   const sudo = { sudoPassword: secrets.sudo, askSudoPassword: askSecret };
-  const client: OpensshOptions = {
+  const clientOptions = {
     acceptNewHostKey: flags.acceptNewHostKey,
-    interactive: canAsk(),
     passphraseKnown: secrets.passphrase !== null,
-    environment: process.env,
     onNotice: notice,
+    ...sudo,
   };
-  const sshRoute = (to: ResolvedWay): Route =>
-    openssh
-      ? createOpensshRoute({ way: to, ...client, ...sudo })
-      : createSshRoute({
-          target: to.target,
-          acceptNewHostKey: flags.acceptNewHostKey,
-          onNotice: notice,
-          ...sudo,
-        });
+  const client = openssh ? opensshClient(clientOptions) : builtInClient(clientOptions);
   const vias: { target: SshTarget; route: Route }[] = [];
   for (const via of checked.vias) {
     const identities = flags.viaIdentity.length > 0 ? flags.viaIdentity : flags.identity;
@@ -142,7 +124,7 @@ export async function resolveRoutes(
       jump: via.jump.length > 0 ? via.jump : null,
       password: secrets.via,
     });
-    vias.push({ target: to.target, route: sshRoute(to) });
+    vias.push({ target: to.target, route: client.route(to) });
   }
   const named: Route[] = [
     ...vias.map(({ route }) => route),
@@ -151,7 +133,7 @@ export async function resolveRoutes(
     ),
     ...(flags.local ? [createLocalRoute({ environment: process.env, ...sudo })] : []),
   ];
-  const own = named.length === 0 ? sshRoute(way) : null;
+  const own = named.length === 0 ? client.route(way) : null;
   const samePath = [
     ...(own === null ? [] : [own]),
     ...vias.filter((via) => takesPathOf(via.target, target)).map(({ route }) => route),
@@ -172,23 +154,10 @@ export async function resolveRoutes(
       const port = to === target ? null : to?.port;
       return to === undefined || port === undefined ? null : { user: to.user, port, from };
     },
-    prober: loginProber(target, openssh ? opensshLogin(way, client) : undefined),
+    prober: client.prober(way),
     proofWanted: flags.host === undefined ? 'banner' : 'login',
     forgetHostKeys: forgetCommand(target, flags.knownHosts ?? null),
   };
-}
-
-/** A target as resolved, and as the flags had it. */
-type ResolvedWay = ResolvedTarget & OpensshTarget;
-
-function opensshLogin(way: OpensshTarget, client: OpensshOptions): ProveLogin {
-  const remembered: Remembered = new Map();
-  return async (target, signal, options) =>
-    proveOpensshLogin({ ...way, target }, signal, { ...client, ...options, remembered });
-}
-
-function absolute(file: string, { homeDirectory }: { readonly homeDirectory: string }): string {
-  return resolvePath(expandHome(file, homeDirectory));
 }
 
 interface CheckedFlags {

@@ -45,6 +45,8 @@ export async function proveOpensshLogin(
   if (typeof first === 'object' && first.type === 'code' && first.code === 0) {
     return { level: 'login', ...describeLogin(way, log, client.typed), failure: null };
   }
+  // A password that was not taken is not typed again unasked.
+  options.remembered.clear();
   const by =
     log.ident ??
     (log.reached === 'listener' ? `port ${way.target.port} accepted the connection` : '');

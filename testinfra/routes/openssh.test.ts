@@ -66,6 +66,32 @@ async function shutToAllBut(host: LabHost, address: string | undefined): Promise
   );
 }
 
+// Programs as root on a host, each in a shell of its own over the built route.
+const endsScript = `
+const [checkout, host, key, knownHosts, ...programs] = process.argv.slice(2);
+const { createOpensshRoute } = await import(checkout + '/dist/route/openssh.js');
+const nobody = async () => null;
+const target = {
+  host, name: host, address: host, port: 22, user: 'root', identities: [key], defaultIdentities: [],
+  identitiesOnly: true, agentSocket: null, hostKeyAlias: null, knownHostsFiles: [knownHosts],
+  newKeysFile: null, hashKnownHosts: false, jump: [], password: null, askPassword: nobody, passphrase: nobody,
+};
+const signal = new AbortController().signal;
+const route = createOpensshRoute({
+  way: { target, flags: { identities: [key], jump: null, knownHosts } },
+  acceptNewHostKey: false, interactive: false, passphraseKnown: false, environment: process.env,
+  sudoPassword: null, askSudoPassword: nobody,
+});
+const opened = await route.open(signal);
+if (!opened.ok) throw new Error(JSON.stringify(opened.error));
+for (const program of programs) {
+  const exit = await opened.value.run(program, { onOutput: () => {}, signal, idleMs: 20000 });
+  const { type, code = '' } = exit.ok ? exit.value : exit.error;
+  console.log((type + ' ' + code).trim());
+}
+await opened.value.close();
+`;
+
 /** A key that no host knows, and a certificate for it that a host trusts by its authority only. */
 async function certify(host: LabHost, name: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'remedy-ca-'));
@@ -205,6 +231,23 @@ describe.concurrent('--openssh', () => {
       route: 'openssh',
       outcome: 'changed',
       proof: { level: 'login', before: 'none' },
+    });
+    await host.down();
+  });
+
+  test('the end of a program is told, however it ends, and a cut line is no status', async () => {
+    const host = await lab.up('ends');
+    const script = await user.writeFile('ends.mjs', endsScript);
+    const result = await user.run(
+      [
+        ...['node', script, user.checkout, host.ipv4 ?? '', user.keyFile, await knownHosts()],
+        ...['exit 255', 'exit 7', 'kill -KILL $$', 'kill -TERM $$', 'pkill -KILL sshd; sleep 30'],
+      ],
+      { timeoutMs: 60_000 },
+    );
+    expect({ ends: result.stdout.trim().split('\n'), stderr: result.stderr }).toEqual({
+      ends: ['code 255', 'code 7', 'code 137', 'code 143', 'lost'],
+      stderr: '',
     });
     await host.down();
   });
