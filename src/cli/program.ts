@@ -208,7 +208,12 @@ function addRoutes(command: Command): Command {
     )
     .option('--console-log <file>', 'write what goes over the console there, without secrets')
     .option('--local', 'this machine', false)
-    .option('-v, --verbose', 'show the command behind each way in', false);
+    .option(
+      '--openssh',
+      'log in by the OpenSSH client of this machine: certificates, security keys, ProxyCommand',
+      false,
+    )
+    .option('-v, --verbose', 'show the command behind each console', false);
 }
 
 function addLookUps(program: Command): void {

@@ -13,19 +13,20 @@ import { createLocalRoute } from '../route/local.ts';
 import type { Route, Session } from '../route/route.ts';
 import { readKeyFile } from '../route/ssh-key.ts';
 import { sourceAddress } from '../route/source-address.ts';
-import { createSshRoute } from '../route/ssh.ts';
 import { hostKeyName } from '../route/ssh-failure.ts';
 import { parseJumps, parseVia, type HopSpec } from '../route/target-spec.ts';
 import {
   resolveTarget,
   systemTargetContext,
+  type ResolvedTarget,
   type SshTarget,
   type TargetOptions,
 } from '../route/target.ts';
 import type { Operator } from '../walk/access.ts';
-import { loginProber, type Prober } from '../run/prove.ts';
+import type { Prober } from '../run/prove.ts';
 import type { ProofLevel } from '../run/result.ts';
 import { askSecret, canAsk, takeSecret } from './prompt.ts';
+import { builtInClient, opensshClient, sshWay, type SshWay } from './ssh-client.ts';
 import { usageError } from './usage.ts';
 
 /** The flags that say which host it is and how to get in. */
@@ -45,6 +46,8 @@ export interface RouteFlags {
   readonly consoleLog?: string;
   readonly local: boolean;
   readonly verbose: boolean;
+  /** Receipts of before do not have it. */
+  readonly openssh?: boolean;
 }
 
 /** The endpoint and the ways in, ready to be tried. */
@@ -76,18 +79,23 @@ export async function resolveRoutes(
     passphrase: takeSecret('REMEDY_KEY_PASSPHRASE'),
   };
   const checked = checkFlags(flags);
-  const context = systemTargetContext(process.env, signal);
+  const openssh = flags.openssh === true;
+  const context = {
+    ...systemTargetContext(process.env, signal),
+    ...(openssh && { dialler: 'openssh' as const }),
+  };
   const askPassphrase = async (prompt: string): Promise<typeof secrets.passphrase> =>
     secrets.passphrase ?? askSecret(prompt);
   const common = { knownHosts: flags.knownHosts ?? null, askPassword: askSecret, askPassphrase };
   const resolve = async (
     options: Omit<TargetOptions, 'knownHosts' | 'askPassword' | 'askPassphrase'>,
-  ): Promise<SshTarget> => {
-    const resolved = unwrap(await resolveTarget({ ...options, ...common }, context));
+  ): Promise<SshWay> => {
+    const whole = { ...options, ...common };
+    const resolved = unwrap(await resolveTarget(whole, context));
     resolved.notices.forEach(notice);
-    return resolved.target;
+    return sshWay(resolved, whole, context);
   };
-  const target = await resolve({
+  const way = await resolve({
     host: checked.host,
     port: checked.port,
     user: flags.user ?? null,
@@ -95,18 +103,20 @@ export async function resolveRoutes(
     jump: checked.jump,
     password: secrets.ssh,
   });
+  const { target } = way;
   const endpoint = {
-    ...(await toEndpoint(target, checked.from)),
-    ...(await credentialOf(flags.identity, target)),
+    ...(await toEndpoint(way, checked.from)),
+    // The OpenSSH client may have certificates and other means that nobody named here.
+    ...(openssh ? {} : await credentialOf(flags.identity, target)),
   };
   const sudo = { sudoPassword: secrets.sudo, askSudoPassword: askSecret };
-  const sshRoute = (to: SshTarget): Route =>
-    createSshRoute({
-      target: to,
-      acceptNewHostKey: flags.acceptNewHostKey,
-      onNotice: notice,
-      ...sudo,
-    });
+  const clientOptions = {
+    acceptNewHostKey: flags.acceptNewHostKey,
+    passphraseKnown: secrets.passphrase !== null,
+    onNotice: notice,
+    ...sudo,
+  };
+  const client = openssh ? opensshClient(clientOptions) : builtInClient(clientOptions);
   const vias: { target: SshTarget; route: Route }[] = [];
   for (const via of checked.vias) {
     const identities = flags.viaIdentity.length > 0 ? flags.viaIdentity : flags.identity;
@@ -118,7 +128,7 @@ export async function resolveRoutes(
       jump: via.jump.length > 0 ? via.jump : null,
       password: secrets.via,
     });
-    vias.push({ target: to, route: sshRoute(to) });
+    vias.push({ target: to.target, route: client.route(to) });
   }
   const named: Route[] = [
     ...vias.map(({ route }) => route),
@@ -128,7 +138,7 @@ export async function resolveRoutes(
     ...consoleRoutes(flags, secrets.sudo, notice),
     ...(flags.local ? [createLocalRoute({ environment: process.env, ...sudo })] : []),
   ];
-  const own = named.length === 0 ? sshRoute(target) : null;
+  const own = named.length === 0 ? client.route(way) : null;
   const samePath = [
     ...(own === null ? [] : [own]),
     ...vias.filter((via) => takesPathOf(via.target, target)).map(({ route }) => route),
@@ -149,7 +159,7 @@ export async function resolveRoutes(
       const port = to === target ? null : to?.port;
       return to === undefined || port === undefined ? null : { user: to.user, port, from };
     },
-    prober: loginProber(target),
+    prober: client.prober(way),
     proofWanted: flags.host === undefined ? 'banner' : 'login',
     forgetHostKeys: forgetCommand(target, flags.knownHosts ?? null),
   };
@@ -224,9 +234,13 @@ function takesPathOf(via: SshTarget, endpoint: SshTarget): boolean {
   return path(via) === path(endpoint);
 }
 
-async function toEndpoint(target: SshTarget, from: string | null): Promise<Endpoint> {
+async function toEndpoint(
+  { target, proxied }: ResolvedTarget,
+  from: string | null,
+): Promise<Endpoint> {
   const lastJump = target.jump.at(-1);
-  const addresses = lastJump === undefined ? await addressesOf(target.address) : [];
+  const isDirect = lastJump === undefined && !proxied;
+  const addresses = isDirect ? await addressesOf(target.address) : [];
   const [address = target.address] = addresses;
   const clients =
     lastJump === undefined ? await sourcesTowards(addresses) : await addressesOf(lastJump.address);

@@ -13,6 +13,11 @@ export interface ChildOptions {
    * A command that only leads to a shell may die while the shell lives on: that is `lost`.
    */
   readonly isShell: boolean;
+  /**
+   * True for a session of its own: without our terminal, so that it cannot ask there, and ended
+   * together with all that it started.
+   */
+  readonly ownSession?: boolean;
 }
 
 /** Why a command did not start: the system's code, as `ENOENT`. */
@@ -23,6 +28,7 @@ export interface SpawnError {
 
 /** A channel to a child process of ours. */
 export interface ChildChannel extends Channel {
+  readonly pid: number;
   /** Settles when the process itself is gone. */
   readonly gone: Promise<void>;
 }
@@ -37,28 +43,37 @@ export async function spawnChannel(
   const [command, ...args] = argv;
   return new Promise((resolve) => {
     const env = { ...options.environment };
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env });
-    child.once('spawn', () => resolve(ok(childChannel(child, options.isShell))));
+    const child = spawn(command, args, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env,
+      detached: options.ownSession ?? false,
+    });
+    child.once('spawn', () => resolve(ok(childChannel(child, options))));
     child.on('error', (error: NodeJS.ErrnoException) => {
       resolve(fail({ code: error.code ?? 'unknown', text: cleanLine(error.message, 200) }));
     });
   });
 }
 
-function childChannel(child: ChildProcess, isShell: boolean): ChildChannel {
-  const { stdin, stdout, stderr } = child;
-  if (stdin === null || stdout === null || stderr === null) {
+function childChannel(child: ChildProcess, options: ChildOptions): ChildChannel {
+  const { stdin, stdout, stderr, pid } = child;
+  if (stdin === null || stdout === null || stderr === null || pid === undefined) {
     throw new Error('a child was started without pipes');
   }
   let stop: (exit: Exit) => void = () => {};
   const ended = new Promise<Exit>((resolve) => {
     stop = resolve;
-    child.once('close', (code, signal) => resolve(childExit(code, signal, isShell)));
+    if (options.ownSession === true) {
+      // What it started and left behind would hold our pipes open.
+      child.once('exit', () => sendSignal(-pid, 'SIGTERM'));
+    }
+    child.once('close', (code, signal) => resolve(childExit(code, signal, options.isShell)));
   });
   const gone = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
   });
   return {
+    pid,
     stdin,
     stdout,
     stderr,
@@ -66,7 +81,7 @@ function childChannel(child: ChildProcess, isShell: boolean): ChildChannel {
     gone,
     close: () => {
       stop({ type: 'lost', because: 'it was stopped from here' });
-      endChild(child);
+      endChild(child, options.ownSession === true ? -pid : pid);
     },
   };
 }
@@ -81,16 +96,17 @@ function childExit(code: number | null, signal: string | null, isShell: boolean)
     : { type: 'lost', because: `the command of the route was ended by ${name}` };
 }
 
-function endChild(child: ChildProcess): void {
+// A negative id stands for the whole process group, as in kill(2).
+function endChild(child: ChildProcess, id: number): void {
   child.stdin?.destroy();
   if (child.exitCode !== null || child.signalCode !== null) {
     child.stdout?.destroy();
     child.stderr?.destroy();
     return;
   }
-  child.kill('SIGTERM');
+  sendSignal(id, 'SIGTERM');
   const timer = setTimeout(() => {
-    child.kill('SIGKILL');
+    sendSignal(id, 'SIGKILL');
     child.stdout?.destroy();
     child.stderr?.destroy();
   }, killAfterMs);
@@ -100,6 +116,14 @@ function endChild(child: ChildProcess): void {
     child.stdout?.destroy();
     child.stderr?.destroy();
   });
+}
+
+function sendSignal(id: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(id, signal);
+  } catch {
+    // It is gone already.
+  }
 }
 
 /** The children of one session: started one by one, and all gone when the session is closed. */

@@ -207,7 +207,7 @@ export class Authentication {
     const certificate = await exists(`${key.file}-cert.pub`);
     if (certificate) {
       this.note(
-        `${key.file}-cert.pub was not used: this route cannot use certificates; --exec 'ssh -T HOST sh' can.`,
+        `${key.file}-cert.pub was not used: this route cannot use certificates; --openssh can.`,
       );
     }
     const shown = key.encrypted && key.publicKey !== null ? parsePublicKey(key.publicKey) : null;

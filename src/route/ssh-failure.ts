@@ -169,7 +169,7 @@ export function negotiationFailure(place: HopPlace, text: string): Failure {
     what: `No common language was found with ${placeName(place)}.`,
     why: cleanLine(text, 300),
     access: unreached(place),
-    todo: "Try the OpenSSH client, which knows more algorithms:\n    --exec 'ssh -T HOST sh'",
+    todo: 'The OpenSSH client of this machine knows more algorithms: add --openssh.',
   };
 }
 
@@ -185,7 +185,9 @@ export function unknownKeyFailure(place: HopPlace, key: HostKey, certAuthority: 
     what: `The host key of ${placeName(place)} is not known here.`,
     why: `It showed ${key.type} ${fingerprint(key)}; no known_hosts file has a key for ${lookupName(place)}.${ca}`,
     access: `No login was tried. ${nothingDone}`,
-    todo: `Compare the fingerprint on a console of the host:\n${compareOnConsole}\nIf it is the same, add --accept-new-host-key.`,
+    todo: certAuthority
+      ? 'Let the OpenSSH client of this machine log in: add --openssh.'
+      : `Compare the fingerprint on a console of the host:\n${compareOnConsole}\nIf it is the same, add --accept-new-host-key.`,
   };
 }
 
@@ -263,8 +265,16 @@ export function authFailure(place: HopPlace, record: AuthRecord, said: string): 
     what: `The login as ${user} was refused.`,
     why,
     access: `The SSH service answers, but does not let us in. ${nothingDone}`,
-    todo: 'Name the right user and key (--user, --identity), or use another route.',
+    todo: `Name the right user and key (--user, --identity), or use another route.${opensshHint(record)}`,
   };
+}
+
+// What was there and could not be used may be what the host wants.
+function opensshHint({ methods, notes }: AuthRecord): string {
+  const missed = notes.some((note) => note.includes('--openssh') || note.includes('(sk)'));
+  return missed || methods.some((method) => /^(?:gssapi|hostbased)/.test(method))
+    ? ' Certificates, security keys (FIDO) and Kerberos work with the OpenSSH client of this machine: add --openssh.'
+    : '';
 }
 
 /** The failure for a login that took too long, questions to a person not counted. */

@@ -87,7 +87,7 @@ function otherKey(file: string, text: string): KeyFile {
     return unusable(
       file,
       'is a certificate, which this route cannot use',
-      "Use the OpenSSH client as the way in:\n    --exec 'ssh -T HOST sh'",
+      'Let the OpenSSH client of this machine log in: add --openssh.',
     );
   }
   if (publicKey !== null) {
@@ -119,7 +119,7 @@ function opensshKey(file: string, text: string): KeyFile {
     return unusable(
       file,
       securityKey,
-      "Use the OpenSSH client as the way in:\n    --exec 'ssh -T HOST sh'",
+      'Let the OpenSSH client of this machine log in: add --openssh.',
     );
   }
   if (header.cipher.startsWith('chacha20')) {

@@ -41,6 +41,6 @@ export function unhonoured(host: string, what: string): Failure {
     what: `The ssh configuration for ${host} sets ${what}, which this route cannot honour.`,
     why: 'Only the OpenSSH client itself can do that.',
     access: notContacted,
-    todo: "Name the way with --jump HOST, or use the OpenSSH client as the way in:\n    --exec 'ssh -T HOST sh'",
+    todo: 'Let the OpenSSH client of this machine log in: add --openssh.',
   };
 }

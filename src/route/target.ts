@@ -6,6 +6,7 @@ import { checkHostName, checkPort, checkUserName } from '../core/host-name.ts';
 import { fail, ok, type Result } from '../core/result.ts';
 import type { Secret } from '../core/secret.ts';
 import { querySshConfig, type ConfigTokens, type SshConfig } from './ssh-config.ts';
+import { noClientFailure } from './openssh-failure.ts';
 import { badConfig, circle, invalidTarget, unhonoured } from './target-failure.ts';
 import { agentSocket, expandHome, keyFiles, knownHostsFiles } from './target-files.ts';
 import { parseJumps, type HopSpec } from './target-spec.ts';
@@ -72,12 +73,16 @@ export interface TargetContext {
   readonly sshCommand: string;
   /** Read in place of the user's and the system's configuration, or null. */
   readonly sshConfigFile: string | null;
+  /** Who is to make the connection: our own client, unless the OpenSSH one is named. */
+  readonly dialler?: 'openssh';
   readonly signal: AbortSignal;
 }
 
 /** A target, and sentences for the user about what was left out. */
 export interface ResolvedTarget {
   readonly target: SshTarget;
+  /** True where a ProxyCommand makes the connection: then nobody knows the way that it takes. */
+  readonly proxied: boolean;
   readonly notices: readonly string[];
 }
 
@@ -112,8 +117,18 @@ export async function resolveTarget(
   context: TargetContext,
 ): Promise<Result<ResolvedTarget, Failure>> {
   const notices = new Set<string>();
-  const target = await resolveHop(options, { context, notices, path: [] });
-  return target.ok ? ok({ target: target.value, notices: [...notices] }) : target;
+  let proxied = false;
+  const target = await resolveHop(options, {
+    context,
+    notices,
+    path: [],
+    onProxy: () => {
+      proxied = true;
+    },
+  });
+  // What we cannot honour ourselves is no loss where the OpenSSH client dials.
+  const shown = context.dialler === 'openssh' ? [] : [...notices];
+  return target.ok ? ok({ target: target.value, proxied, notices: shown }) : target;
 }
 
 interface Resolving {
@@ -121,6 +136,7 @@ interface Resolving {
   readonly notices: Set<string>;
   /** The hosts whose way is being resolved, for finding a circle. */
   readonly path: readonly string[];
+  readonly onProxy: () => void;
 }
 
 async function resolveHop(
@@ -178,6 +194,9 @@ async function readConfig(
   if (found.error.type === 'failed') {
     return fail(badConfig(host, found.error.why));
   }
+  if (context.dialler === 'openssh') {
+    return fail(noClientFailure(context.sshCommand, 'ENOENT'));
+  }
   const file = context.sshConfigFile ?? join(context.homeDirectory, '.ssh', 'config');
   if (existsSync(file)) {
     notices.add(`${file} was not read: no OpenSSH client is installed here to read it.`);
@@ -188,7 +207,7 @@ async function readConfig(
 function settle(
   options: TargetOptions,
   config: SshConfig | null,
-  { context, notices }: Resolving,
+  { context, notices, onProxy }: Resolving,
 ): Result<SshTarget, Failure> {
   const address = config?.hostname || options.host;
   const user = options.user ?? (config?.user || context.localUser);
@@ -205,15 +224,18 @@ function settle(
     return fail(invalidTarget(options.host, wrong.error));
   }
   const refused = config === null ? null : cannotHonour(options, config);
-  if (refused !== null) {
+  if (refused !== null && context.dialler !== 'openssh') {
     return fail(refused);
+  }
+  if (config !== null && config.proxyCommand !== null && options.jump === null) {
+    onProxy();
   }
   const tokens = configTokens(options, { config, context, address, user });
   const keys = keyFiles(options, { config, tokens, notices });
   const files = knownHostsFiles(options, { config, tokens, notices });
   for (const keyword of config?.opensshOnly ?? []) {
     notices.add(
-      `${keyword} is set for ${options.host}; only the OpenSSH client can use it: --exec 'ssh -T HOST sh'.`,
+      `${keyword} is set for ${options.host}; only the OpenSSH client can use it: --openssh.`,
     );
   }
   return ok({

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { proveLogin, type LoginProof } from '../probe/login.ts';
+import { proveLogin, type LoginProof, type LoginProofOptions } from '../probe/login.ts';
 import type { HostKey } from '../route/known-hosts.ts';
 import type { SshTarget } from '../route/target.ts';
 import type { Proof, ProofLevel } from './result.ts';
@@ -39,8 +39,15 @@ const betweenMs = 2000;
  */
 const paceMs = 5000;
 
+/** Makes one login to a target, over a connection of its own. */
+export type ProveLogin = (
+  target: SshTarget,
+  signal: AbortSignal,
+  options: LoginProofOptions,
+) => Promise<LoginProof>;
+
 /** A prober that makes real logins to the endpoint, paced so that nobody takes it for an attacker. */
-export function loginProber(target: SshTarget): Prober {
+export function loginProber(target: SshTarget, login: ProveLogin = proveLogin): Prober {
   let turnedAwayMs: number | null = null;
   const prove = async (
     { port, keys }: ProofRequest,
@@ -52,7 +59,7 @@ export function loginProber(target: SshTarget): Prober {
       await pause(waitMs, undefined, { signal }).catch(() => undefined);
     }
     const to = port === null ? target : { ...target, port };
-    const proof = await proveLogin(to, signal, {
+    const proof = await login(to, signal, {
       trustedKeys: keys,
       ...(timeouts && { timeouts }),
     });

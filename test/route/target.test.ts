@@ -261,7 +261,7 @@ Host outer
     async (line) => {
       const result = await resolveTarget(options(), context(`Host web1\n  ${line}\n`));
       expect(result).toMatchObject({ ok: false, error: { code: 'invalid-host' } });
-      expect(result.ok ? '' : result.error.todo).toContain("--exec 'ssh -T HOST sh'");
+      expect(result.ok ? '' : result.error.todo).toContain('--openssh');
     },
   );
 

@@ -144,6 +144,7 @@ function storedFlags(flags: RouteFlags): RouteFlags {
     console: flags.console,
     local: flags.local,
     verbose: false,
+    ...(flags.openssh === true && { openssh: true }),
   };
 }
 
