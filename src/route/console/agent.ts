@@ -8,11 +8,11 @@
 import { checkAlphabet } from './check.ts';
 
 // The loader takes lines `INDEX LENGTH TEXT`, and says twice which index it wants next, so that no damaged
-// number is believed. It runs the whole once its length and check value are right, else it starts anew;
-// where there is no cksum the value is empty. Short, since nothing checks the loader itself.
+// number is believed. `run LENGTH CRC` runs the whole where both are right; where there is no cksum the CRC
+// is empty. `new` starts anew. Short, since nothing checks the loader itself.
 const loaderText = `N=@NONCE@ i=0 a=;while echo "
 $N $i $i";read -r n k l;do case $n.$k in $i.\${#l})a="$a$l
-" i=$((i+1));;run*)set -- $(printf %s "$a"|cksum);[ \${#a}.$1 = $k.$l ]&&break;i=0 a=;;esac;done;eval "$a"`;
+" i=$((i+1));;run*)set -- $(printf %s "$a"|cksum);[ \${#a}.$1 = $k.$l ]&&break;;new*)i=0 a=;;esac;done;eval "$a"`;
 
 /** The loader as the lines that are typed; `nonce` is random. */
 export function loaderLines(nonce: string): string[] {

@@ -27,8 +27,8 @@ const [shortestData, longestData] = [64, 512];
 const [shortestLine, longestLine] = [55, 440];
 const firstAnswerMs = 5000;
 const longestAnswerMs = 30_000;
-const leastPatienceMs = 1200;
-const tries = 7;
+const leastPatienceMs = 300;
+const tries = 10;
 const starts = 60;
 
 /** Talks to the agent behind a console, in checked lines that are sent again until they are answered. */
@@ -66,14 +66,12 @@ export class AgentLink {
       }
       const nonce = randomBytes(6).toString('hex');
       this.#answers.hear(nonce, null);
-      const usual = 4 * (this.#rttMs ?? 300);
       const hello = await loadAgent(
         {
           line: this.#line,
           answers: this.#answers,
-          // A loader that was damaged says nothing; the first one may wait for a slow line.
-          firstMs: attempt === 0 ? firstAnswerMs : Math.max(1500, usual),
-          nextMs: Math.max(leastPatienceMs, usual),
+          // A loader that was damaged says nothing; now and then a slow line is waited for.
+          firstMs: attempt % 8 === 0 ? firstAnswerMs : firstAnswerMs / 5,
         },
         { nonce, ...this.#options },
       );
@@ -203,6 +201,8 @@ export class AgentLink {
     const { check } = this.#known();
     let acknowledged = from;
     let sent = from;
+    // After going back, an answer may still come to what was sent before.
+    let highest = from;
     let silent = 0;
     let clean = 0;
     this.#answers.drop();
@@ -213,6 +213,7 @@ export class AgentLink {
         this.#line.type(`${downFrame(check, ['u', key, String(sent), data])}\r`);
         sent += data.length;
       }
+      highest = Math.max(highest, sent);
       const asked = performance.now();
       const answer = await this.#answers.next(
         ({ verb }) => verb === 'A' || verb === 'N' || verb === 'F',
@@ -221,9 +222,10 @@ export class AgentLink {
       if (answer?.verb === 'F') {
         throw new LinkLost('there is no room on the host for the program', true);
       }
-      const offset = acknowledgement(answer, key, acknowledged, sent);
+      const offset = acknowledgement(answer, key, acknowledged, highest);
       if (offset !== null && offset > acknowledged) {
         acknowledged = offset;
+        sent = Math.max(sent, offset);
         silent = 0;
         clean += 1;
         this.#learn(performance.now() - asked);
@@ -359,7 +361,7 @@ export class AgentLink {
   /** How long an answer is waited for, in milliseconds: longer each time that none came. */
   #patience(silent: number): number {
     const usual = this.#rttMs === null ? firstAnswerMs : Math.max(leastPatienceMs, 4 * this.#rttMs);
-    return Math.min(longestAnswerMs, usual * 1.6 ** silent);
+    return Math.min(longestAnswerMs, usual * 1.7 ** silent);
   }
 
   #learn(ms: number): void {

@@ -6,14 +6,15 @@ import type { Line } from './line.ts';
 
 const maxInFlight = 1100;
 const giveUpAfter = 5;
+const mostRefused = 12;
+const leastMs = 300;
 
 /** A line and what comes back over it. */
 export interface LoaderWay {
   readonly line: Line;
   readonly answers: Answers;
-  /** How long the loader's first word is waited for, and each word after it, in milliseconds. */
+  /** How long the loader's first word is waited for, in milliseconds. */
   readonly firstMs: number;
-  readonly nextMs: number;
 }
 
 /**
@@ -23,23 +24,27 @@ export interface LoaderWay {
 export async function loadAgent(way: LoaderWay, options: AgentOptions): Promise<UpFrame | null> {
   const { line, answers } = way;
   const lines = agentLines(options);
+  const typed = performance.now();
   line.type(`${loaderLines(options.nonce).join('\r')}\r`);
   let wanted = await answers.nextNumber(way.firstMs);
+  const nextMs = Math.max(leastMs, 4 * (performance.now() - typed));
   let sent = 0;
   let quiet = 0;
   let refused = 0;
-  while (wanted !== null && quiet < giveUpAfter && refused < giveUpAfter) {
+  // A loader that was damaged may answer, and never take a line.
+  let stalled = 0;
+  while (wanted !== null && quiet < giveUpAfter && refused < mostRefused && stalled < mostRefused) {
     if (wanted === lines.length) {
       // Said again where the agent's first words were lost: it answers to this with them.
       line.type(`${runLine(lines, refused)}\r`);
-      const hello = await answers.next(({ verb }) => verb === 'P', way.nextMs * (1 + quiet));
+      const hello = await answers.next(({ verb }) => verb === 'P', nextMs * (1 + quiet));
       if (hello !== null) {
         return hello;
       }
     } else {
       sent = sendFrom(line, lines, wanted, sent);
     }
-    const next = await nextWanted(way, wanted, wanted === lines.length ? 0 : way.nextMs);
+    const next = await nextWanted(way, wanted, wanted === lines.length ? 0 : nextMs * (1 + quiet));
     if (next === null) {
       quiet += 1;
       sent = wanted;
@@ -47,8 +52,15 @@ export async function loadAgent(way: LoaderWay, options: AgentOptions): Promise<
       line.type('\r');
       continue;
     }
-    refused += next === 0 && wanted === lines.length ? 1 : 0;
+    if (next === lines.length && wanted === lines.length) {
+      refused += 1;
+      // Wrong in the same way again and again: a line has come otherwise than it was sent.
+      if (refused % 4 === 0) {
+        line.type('new\r');
+      }
+    }
     quiet = 0;
+    stalled = next > wanted ? 0 : stalled + 1;
     sent = next <= wanted ? next : sent;
     wanted = next;
   }
@@ -58,7 +70,7 @@ export async function loadAgent(way: LoaderWay, options: AgentOptions): Promise<
 /** The line that lets the loader run what it has; without cksum on the host the value must be empty. */
 function runLine(lines: readonly string[], refused: number): string {
   const text = lines.map((one) => `${one}\n`).join('');
-  const crc = refused % 2 === 0 ? ` ${posixCrc(Buffer.from(text, 'latin1'))}` : '';
+  const crc = refused % 4 < 3 ? ` ${posixCrc(Buffer.from(text, 'latin1'))}` : '';
   return `run ${text.length}${crc}`;
 }
 
