@@ -25,6 +25,7 @@ import type { Operator } from '../walk/access.ts';
 import { loginProber, type Prober } from '../run/prove.ts';
 import type { ProofLevel } from '../run/result.ts';
 import { askSecret, canAsk, takeSecret } from './prompt.ts';
+import { inGivenOrder, type RouteFlag } from './route-order.ts';
 import { usageError } from './usage.ts';
 
 /** The flags that say which host it is and how to get in. */
@@ -41,6 +42,8 @@ export interface RouteFlags {
   readonly viaIdentity: readonly string[];
   readonly exec: readonly string[];
   readonly local: boolean;
+  /** Which of the flags of routes came first, second, …; those not named here come last. */
+  readonly routeOrder?: readonly RouteFlag[];
 }
 
 /** The endpoint and the ways in, ready to be tried. */
@@ -116,13 +119,13 @@ export async function resolveRoutes(
     });
     vias.push({ target: to, route: sshRoute(to) });
   }
-  const named: Route[] = [
-    ...vias.map(({ route }) => route),
-    ...flags.exec.map((command) =>
+  const named = inGivenOrder<Route>(flags.routeOrder ?? [], {
+    via: vias.map(({ route }) => route),
+    exec: flags.exec.map((command) =>
       createExecRoute({ argv: unwrap(splitCommand(command)), environment: process.env, ...sudo }),
     ),
-    ...(flags.local ? [createLocalRoute({ environment: process.env, ...sudo })] : []),
-  ];
+    local: flags.local ? [createLocalRoute({ environment: process.env, ...sudo })] : [],
+  });
   const own = named.length === 0 ? sshRoute(target) : null;
   const samePath = [
     ...(own === null ? [] : [own]),

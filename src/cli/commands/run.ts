@@ -142,6 +142,7 @@ function storedFlags(flags: RouteFlags): RouteFlags {
     via: flags.via,
     exec: flags.exec,
     local: flags.local,
+    ...(flags.routeOrder !== undefined && { routeOrder: flags.routeOrder }),
   };
 }
 
