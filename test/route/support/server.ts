@@ -87,7 +87,8 @@ function serve(connection: Connection, options: ServerOptions): void {
     const session = accept();
     session.on('exec', (acceptExec, _reject, info) => {
       const channel = acceptExec();
-      (options.onExec ?? runLocally)(channel, info.command, connection);
+      const run = options.onExec ?? ((to, command) => runLocally(to, command));
+      run(channel, info.command, connection);
     });
   });
   connection.on('tcpip', (accept, reject, info) => {
@@ -103,10 +104,14 @@ function serve(connection: Connection, options: ServerOptions): void {
 }
 
 /** Gives a command to the local `sh`, as sshd gives it to a login shell. */
-export function runLocally(channel: ServerChannel, command: string): void {
+export function runLocally(
+  channel: ServerChannel,
+  command: string,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): void {
   const child = spawn('sh', ['-c', command], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, SSH_CONNECTION: '192.0.2.7 40000 198.51.100.1 22' },
+    env: { ...environment, SSH_CONNECTION: '192.0.2.7 40000 198.51.100.1 22' },
   });
   channel.pipe(child.stdin);
   child.stdout.pipe(channel, { end: false });
