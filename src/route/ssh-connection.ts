@@ -19,7 +19,6 @@ export interface SshConnectionFacts {
   readonly loginBy: string;
 }
 
-const openTimeoutMs = 20_000;
 const closeTimeoutMs = 2000;
 const drainTimeoutMs = 1000;
 const outerTellsMs = 200;
@@ -34,11 +33,18 @@ export class SshConnection {
   readonly lost: Promise<string>;
   readonly #client: Client;
   readonly #outer: SshConnection | null;
+  readonly #channelMs: number;
   #isOpen = true;
 
-  constructor(client: Client, facts: SshConnectionFacts, outer: SshConnection | null) {
+  /** @param way the connection it goes through, and the limit for opening a channel. */
+  constructor(
+    client: Client,
+    facts: SshConnectionFacts,
+    { outer, channelMs }: { readonly outer: SshConnection | null; readonly channelMs: number },
+  ) {
     this.#client = client;
     this.#outer = outer;
+    this.#channelMs = channelMs;
     this.facts = facts;
     let reason = '';
     // The first error is the cause; ssh2 reports its consequences as more errors.
@@ -127,7 +133,7 @@ export class SshConnection {
         resolve(result);
       };
       const onAbort = (): void => settle(fail('stopped'));
-      const timer = setTimeout(() => settle(fail('no answer: timed out')), openTimeoutMs);
+      const timer = setTimeout(() => settle(fail('no answer: timed out')), this.#channelMs);
       signal.addEventListener('abort', onAbort, { once: true });
       void this.lost.then((why) => settle(fail(why)));
       const done = (error: Error | undefined, value: T | undefined): void => {

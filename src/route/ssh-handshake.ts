@@ -33,6 +33,8 @@ export interface SshTimeouts {
   /** From the open connection to the end of the key exchange. */
   readonly handshakeMs: number;
   readonly authenticationMs: number;
+  /** From the wish for a channel (a command, a forwarded connection) to its opening. */
+  readonly channelMs: number;
   readonly keepaliveMs: number;
 }
 
@@ -41,6 +43,7 @@ export const sshTimeouts: SshTimeouts = {
   connectMs: 10_000,
   handshakeMs: 20_000,
   authenticationMs: 30_000,
+  channelMs: 20_000,
   keepaliveMs: 10_000,
 };
 
@@ -283,7 +286,10 @@ export class Handshake {
       ident: cleanLine(this.#ident() ?? 'SSH', 100),
       loginBy: this.#authentication.last,
     };
-    const connection = new SshConnection(this.#client, facts, this.#context.outer);
+    const connection = new SshConnection(this.#client, facts, {
+      outer: this.#context.outer,
+      channelMs: this.#timeouts.channelMs,
+    });
     void this.#stored.then(() => this.#settle(ok(connection)));
   }
 

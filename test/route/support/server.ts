@@ -35,6 +35,9 @@ export function makeKey(
 /** What a test server does; everything else is refused. */
 export interface ServerOptions {
   readonly hostKeys: readonly KeyPair[];
+  /** Shown before the login, and what the server calls itself. */
+  readonly banner?: string;
+  readonly ident?: string;
   readonly authenticate: (context: AuthContext) => void;
   /** Runs commands; by default each is given to the local `sh`. */
   readonly onExec?: (channel: ServerChannel, command: string, connection: Connection) => void;
@@ -48,12 +51,27 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
+/** A host key that is shown, while the private half belongs to another one. */
+export function forgeKey(shown: KeyPair): KeyPair {
+  const [key] = [ssh2.utils.parseKey(makeKey().private)].flat();
+  if (key === undefined || key instanceof Error) {
+    throw new Error('no key was made');
+  }
+  key.getPublicSSH = () => Buffer.from(shown.hostKey.base64, 'base64');
+  // ssh2 takes a parsed key where its types want text.
+  return { ...shown, private: { key } as unknown as string };
+}
+
 /** An SSH server in this process, on a free port of 127.0.0.1. */
 export async function startServer(options: ServerOptions): Promise<TestServer> {
   const connections: Connection[] = [];
   const tries: string[] = [];
   const server = new ssh2.Server(
-    { hostKeys: options.hostKeys.map((key) => key.private) },
+    {
+      hostKeys: options.hostKeys.map((key) => key.private),
+      ...(options.banner === undefined ? {} : { banner: options.banner }),
+      ...(options.ident === undefined ? {} : { ident: options.ident }),
+    },
     (connection) => {
       connections.push(connection);
       connection.on('error', () => {});
