@@ -14,6 +14,7 @@ import { readKeyFile } from '../route/ssh-key.ts';
 import { sourceAddress } from '../route/source-address.ts';
 import { createSshRoute } from '../route/ssh.ts';
 import { hostKeyName } from '../route/ssh-failure.ts';
+import { JumpHosts } from '../route/ssh-jump.ts';
 import { parseJumps, parseVia, type HopSpec } from '../route/target-spec.ts';
 import {
   resolveTarget,
@@ -99,11 +100,13 @@ export async function resolveRoutes(
     ...(await credentialOf(flags.identity, target)),
   };
   const sudo = { sudoPassword: secrets.sudo, askSudoPassword: askSecret };
+  const jumpHosts = new JumpHosts();
   const sshRoute = (to: SshTarget): Route =>
     createSshRoute({
       target: to,
       acceptNewHostKey: flags.acceptNewHostKey,
       onNotice: notice,
+      jumpHosts,
       ...sudo,
     });
   const vias: { target: SshTarget; route: Route }[] = [];
@@ -147,7 +150,7 @@ export async function resolveRoutes(
       const port = to === target ? null : to?.port;
       return to === undefined || port === undefined ? null : { user: to.user, port, from };
     },
-    prober: loginProber(target),
+    prober: loginProber(target, jumpHosts),
     proofWanted: flags.host === undefined ? 'banner' : 'login',
     forgetHostKeys: forgetCommand(target, flags.knownHosts ?? null),
   };

@@ -26,6 +26,7 @@ import {
   unknownKeyFailure,
   type HopPlace,
 } from './ssh-failure.ts';
+import type { JumpHosts, Lease } from './ssh-jump.ts';
 
 /** Time limits of one login, in milliseconds. Questions to a person are not counted. */
 export interface SshTimeouts {
@@ -54,6 +55,8 @@ export interface SshOptions {
   /** Keys that were learnt on a verified way in this run: trusted for the last hop, never stored. */
   readonly trustedKeys?: readonly HostKey[];
   readonly timeouts?: SshTimeouts;
+  /** Shares the connections to jump hosts with others that are given the same. */
+  readonly jumpHosts?: JumpHosts;
   /** Receives sentences for the user that are no failure. */
   readonly onNotice?: (text: string) => void;
 }
@@ -70,7 +73,7 @@ export interface SshError {
 /** What every hop of one way shares. */
 export interface HopContext {
   readonly options: SshOptions;
-  readonly outer: SshConnection | null;
+  readonly outer: Lease | null;
   readonly signal: AbortSignal;
 }
 
@@ -288,6 +291,7 @@ export class Handshake {
     };
     const connection = new SshConnection(this.#client, facts, {
       outer: this.#context.outer,
+      socket: this.#context.socket,
       channelMs: this.#timeouts.channelMs,
     });
     void this.#stored.then(() => this.#settle(ok(connection)));

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { proveLogin, type LoginProof } from '../probe/login.ts';
 import type { HostKey } from '../route/known-hosts.ts';
+import type { JumpHosts } from '../route/ssh-jump.ts';
 import type { SshTarget } from '../route/target.ts';
 import type { Proof, ProofLevel } from './result.ts';
 
@@ -41,7 +42,7 @@ const betweenMs = 2000;
 const paceMs = 5000;
 
 /** A prober that makes real logins to the endpoint, paced so that nobody takes it for an attacker. */
-export function loginProber(target: SshTarget): Prober {
+export function loginProber(target: SshTarget, jumpHosts: JumpHosts): Prober {
   let turnedAwayMs: number | null = null;
   const prove = async (
     { port, keys }: ProofRequest,
@@ -55,6 +56,7 @@ export function loginProber(target: SshTarget): Prober {
     const to = port === null ? target : { ...target, port };
     const proof = await proveLogin(to, signal, {
       trustedKeys: keys,
+      jumpHosts,
       ...(timeouts && { timeouts }),
     });
     turnedAwayMs = proof.level === 'banner' ? performance.now() : null;

@@ -16,6 +16,7 @@ import type { BoundPlaybook } from '../../src/playbook/playbook.ts';
 import { compileQuestion, type Question } from '../../src/program/ask.ts';
 import { createExecRoute } from '../../src/route/exec.ts';
 import { createLocalRoute } from '../../src/route/local.ts';
+import { JumpHosts } from '../../src/route/ssh-jump.ts';
 import { createSshRoute } from '../../src/route/ssh.ts';
 import { resolveTarget, type SshTarget } from '../../src/route/target.ts';
 import type { StageRun } from '../../src/run/apply.ts';
@@ -115,7 +116,7 @@ describe('no secret is in the text of', () => {
       acceptLoss: [],
       accessGate: true,
       approve: async () => true,
-      prober: loginProber(to),
+      prober: loginProber(to, new JumpHosts()),
       proofWanted: 'login',
       forgetHostKeys: '',
       receipts: new ReceiptKeeper(head, null),

@@ -1,10 +1,9 @@
-import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { connectSsh, sshTimeouts } from '../../src/route/ssh-connect.ts';
 import { temporaryDirectory } from './support/files.ts';
-import { listen } from './support/listeners.ts';
+import { silenceable } from './support/listeners.ts';
 import { never, open, readyTarget, run, server, strict } from './support/ready.ts';
 import { runLocally } from './support/server.ts';
 
@@ -12,6 +11,7 @@ describe('a link that went silent', () => {
   test('is noticed by asking, and the program is lost', async () => {
     const { port } = await server();
     const line = await silenceable(port);
+    onTestFinished(line.close);
     const timeouts = { ...sshTimeouts, keepaliveMs: 200 };
     const session = await open(readyTarget(line.port), { timeouts });
     const exit = await session.run('echo begun; sleep 20', {
@@ -27,6 +27,7 @@ describe('a link that went silent', () => {
   test('opening a channel has a limit of its own', async () => {
     const { port } = await server();
     const line = await silenceable(port);
+    onTestFinished(line.close);
     const timeouts = { ...sshTimeouts, channelMs: 200 };
     const connected = await connectSsh(readyTarget(line.port), { ...strict, timeouts }, never);
     if (!connected.ok) {
@@ -34,9 +35,14 @@ describe('a link that went silent', () => {
     }
     onTestFinished(async () => connected.value.close());
     line.silence();
-    const limits = { ok: false, error: 'no answer: timed out' };
-    expect(await connected.value.exec('true', never)).toEqual(limits);
-    expect(await connected.value.forward({ address: '::1', port: 1 }, never)).toEqual(limits);
+    const { value } = connected;
+    expect(await value.exec('true', never)).toEqual({ ok: false, error: 'no answer: timed out' });
+    // Nothing at all was heard meanwhile, so it is not asked a second time.
+    expect(value.isOpen).toBe(false);
+    expect(await value.forward({ address: '::1', port: 1 }, never)).toEqual({
+      ok: false,
+      error: 'the other side went silent',
+    });
   });
 });
 
@@ -64,28 +70,3 @@ describe('what is asked of the host', () => {
     }
   });
 });
-
-/** A port before another one that can stop to pass anything on, without a word to either side. */
-async function silenceable(to: number): Promise<{ port: number; silence: () => void }> {
-  const sockets: Socket[] = [];
-  const { port, close } = await listen((near) => {
-    const far = connect(to, '127.0.0.1');
-    far.on('error', () => {});
-    sockets.push(near, far);
-    near.pipe(far).pipe(near);
-  });
-  onTestFinished(async () => {
-    for (const socket of sockets) {
-      socket.destroy();
-    }
-    await close();
-  });
-  return {
-    port,
-    silence: () => {
-      for (const socket of sockets) {
-        socket.unpipe();
-      }
-    },
-  };
-}

@@ -85,6 +85,17 @@ describe('host keys', () => {
     expect(tries).toEqual([]);
   });
 
+  test('where only an authority is known, the way that can check it is named', async () => {
+    const { port } = await server();
+    const file = join(temporaryDirectory(), 'known_hosts');
+    const { type, base64 } = makeKey().hostKey;
+    writeFileSync(file, `@cert-authority * ${type} ${base64}\n`);
+    const target = readyTarget(port, { knownHostsFiles: [file] });
+    const result = await connectSsh(target, strict, never);
+    expect(result).toMatchObject({ ok: false, error: { failure: { code: 'host-key-unknown' } } });
+    expect(result.ok ? '' : result.error.failure.why).toContain('the OpenSSH client can');
+  });
+
   test('a changed key is refused even when new keys are accepted, and no secret is sent', async () => {
     const { port, tries } = await server();
     const directory = temporaryDirectory();

@@ -85,3 +85,34 @@ async function fillQueue(address: string, port: number): Promise<Socket[]> {
   await Promise.all(fillers.map(async (filler) => once(filler, 'connect')));
   return fillers;
 }
+
+/** Stands before another port, and can stop to pass anything on. */
+export interface SilenceableLine extends Listener {
+  /** From now on nothing passes on the connections there are; neither side is told. */
+  readonly silence: () => void;
+}
+
+/** Opens such a line to a port of 127.0.0.1. */
+export async function silenceable(to: number): Promise<SilenceableLine> {
+  const sockets: Socket[] = [];
+  const { port, close } = await listen((near) => {
+    const far = connect(to, '127.0.0.1');
+    far.on('error', () => {});
+    sockets.push(near, far);
+    near.pipe(far).pipe(near);
+  });
+  return {
+    port,
+    silence: () => {
+      for (const socket of sockets) {
+        socket.unpipe();
+      }
+    },
+    close: async () => {
+      for (const socket of sockets) {
+        socket.destroy();
+      }
+      await close();
+    },
+  };
+}

@@ -39,6 +39,8 @@ export interface ServerOptions {
   readonly banner?: string;
   readonly ident?: string;
   readonly authenticate: (context: AuthContext) => void;
+  /** Takes the place of making a forwarded connection. */
+  readonly onForward?: () => void;
   /** Runs commands; by default each is given to the local `sh`. */
   readonly onExec?: (channel: ServerChannel, command: string, connection: Connection) => void;
 }
@@ -110,12 +112,17 @@ function serve(connection: Connection, options: ServerOptions): void {
     });
   });
   connection.on('tcpip', (accept, reject, info) => {
+    if (options.onForward !== undefined) {
+      options.onForward();
+      return;
+    }
     const socket = connect(info.destPort, info.destIP);
     socket.once('connect', () => {
       const stream = accept();
       stream.on('error', () => {});
       socket.pipe(stream).pipe(socket);
       stream.on('close', () => socket.destroy());
+      stream.on('finish', () => stream.close());
     });
     socket.once('error', () => reject());
   });
