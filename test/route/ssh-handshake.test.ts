@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -8,7 +8,16 @@ import { connectSsh, sshTimeouts } from '../../src/route/ssh-connect.ts';
 import { forwardFailure, socketFailure } from '../../src/route/ssh-failure.ts';
 import { temporaryDirectory } from './support/files.ts';
 import { listen } from './support/listeners.ts';
-import { hostKey, never, readyTarget, server, strict, userKey, writeKey } from './support/ready.ts';
+import {
+  hostKey,
+  knownLine,
+  never,
+  readyTarget,
+  server,
+  strict,
+  userKey,
+  writeKey,
+} from './support/ready.ts';
 import {
   acceptKey,
   forgeKey,
@@ -49,8 +58,12 @@ describe('host keys', () => {
     const target = readyTarget(port, { knownHostsFiles: [file], newKeysFile: file });
     const failure = await failureOf(target, { acceptNewHostKey: true }, never);
     expect(failure.code).toBe('negotiation');
-    expect(existsSync(file)).toBe(false);
     expect(tries).toEqual([]);
+    // The next login stores its key in the same file; by then, all that was begun has been written.
+    const honest = await server();
+    const next = readyTarget(honest.port, { knownHostsFiles: [file], newKeysFile: file });
+    await expectLogin(next, { acceptNewHostKey: true }, never);
+    expect(readFileSync(file, 'utf8')).toBe(knownLine(honest.port, hostKey));
   });
 });
 
@@ -122,6 +135,10 @@ describe('errors that come in numbers', () => {
     const target = readyTarget(port, { identitiesOnly: false, agentSocket });
     const named = { ...target, identities: [], defaultIdentities: target.identities };
     expect(await expectLogin(named, strict, never)).toMatch(/^key SHA256:\S+ \(\//);
+    // Two errors, then: the agent's, and that of the login.
+    const failure = await failureOf({ ...named, defaultIdentities: [] }, strict, never);
+    expect(failure.code).toBe('auth-failed');
+    expect(failure.why).toContain('A key was not used');
   });
 });
 
