@@ -113,7 +113,7 @@ test('secrets of ours and our own login are not in the environment of the comman
  * A stand-in for sudo, and for `id`, so that the way through sudo is walked by any user. It counts
  * each password it reads; what it does with the first one is up to the test.
  */
-function fakeSudo(script: { withN?: string; onPassword?: string }): {
+function fakeSudo(script: { withN?: string; prompt?: string; onPassword?: string }): {
   argv: Argv;
   passwords: () => string[];
 } {
@@ -128,7 +128,7 @@ if [ "$1" = -n ]; then
   ${script.withN ?? 'echo "sudo: a password is required" >&2; exit 1'}
 fi
 shift
-prompt=$2
+prompt=${script.prompt ?? '$2'}
 shift 2
 ask() { printf '%s' "$prompt" >&2; IFS= read -r password || exit 1; printf '%s\\n' "$password" >> ${log}; }
 echo 'We trust you have received the usual lecture.' >&2
@@ -211,6 +211,13 @@ describe('the way through sudo', () => {
     const opened = await execRoute(fakeSudo(script).argv, password).open(never);
     expect(opened).toMatchObject({ ok: false, error: { code: 'no-sudo' } });
     expect(opened.ok ? '' : opened.error.why).toContain(why);
+  });
+
+  test('types nothing to a prompt that is not its own', async () => {
+    const sudo = fakeSudo({ prompt: "'Password: '" });
+    const opened = await execRoute(sudo.argv, { ...password, replyMs: 500 }).open(never);
+    expect(opened).toMatchObject({ ok: false, error: { code: 'no-sudo' } });
+    expect(sudo.passwords()).toEqual([]);
   });
 
   test('does not wait for ever', async () => {

@@ -124,6 +124,12 @@ const rows: readonly Row[] = [
     verdict: 'ok',
   },
   {
+    says: 'an alias with another key',
+    alias: 'Fleet-1',
+    file: () => line('fleet-1', other),
+    verdict: 'changed',
+  },
+  {
     says: 'an alias, and the name it stands for',
     alias: 'Fleet-1',
     file: (name) => line(name, shown),

@@ -359,6 +359,15 @@ describe('logging in', () => {
       const all = await connectSsh(unnamed, strict, never);
       expect(tries).toContain(`publickey ${other.hostKey.base64}`);
       await (all.ok ? all.value.close() : undefined);
+      const refusing = await server();
+      const wrong = readyTarget(refusing.port, { identities: [file], agentSocket: agent.socket });
+      expect(await connectSsh(wrong, strict, never)).toMatchObject({
+        ok: false,
+        error: { failure: { code: 'auth-failed' } },
+      });
+      expect(new Set(refusing.tries.filter((one) => one !== 'none'))).toEqual(
+        new Set([`publickey ${ecdsa.hostKey.base64}`]),
+      );
     },
   );
 });

@@ -1,4 +1,5 @@
 import dns from 'node:dns';
+import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { tcpConnect } from '../../src/route/tcp-connect.ts';
@@ -28,6 +29,7 @@ describe('a TCP connection', () => {
       { address: 'far.test', port: slow.port, timeoutMs: 15_000 },
       never,
     );
+    await expect.poll(() => asks(slow.port), { interval: 5 }).toBe(true);
     slow.wake();
     const socket = await connecting;
     expect(socket).toMatchObject({ ok: true });
@@ -37,6 +39,12 @@ describe('a TCP connection', () => {
     }
   });
 });
+
+/** Whether a request to connect to 127.0.0.2 waits for its answer: state 2 of proc(5), net/tcp. */
+function asks(port: number): boolean {
+  const remote = `0200007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  return readFileSync('/proc/net/tcp', 'utf8').includes(`${remote} 02`);
+}
 
 /** What the socket was told; the system gives no way to read it back. */
 function noDelay(socket: Socket): unknown {

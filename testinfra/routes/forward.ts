@@ -36,8 +36,8 @@ export async function forwardTo(lab: Lab, host: string, port = 22): Promise<Forw
     }),
   ]);
   const sockets = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
-    const far = connect({ path: socketPath, allowHalfOpen: true });
+  const server = createServer({ noDelay: true }, (near) => {
+    const far = connect({ path: socketPath });
     near.pipe(far).pipe(near);
     for (const [one, other] of [
       [near, far],
@@ -47,7 +47,7 @@ export async function forwardTo(lab: Lab, host: string, port = 22): Promise<Forw
       one.on('error', () => other.destroy());
       one.on('close', () => {
         sockets.delete(one);
-        other.destroy();
+        other.end(() => other.destroy());
       });
     }
   });

@@ -4,15 +4,15 @@ import { connect, createServer } from 'node:net';
 
 const [, , socketPath, host, port] = process.argv;
 
-const server = createServer({ allowHalfOpen: true }, (near) => {
-  const far = connect({ host, port: Number(port), allowHalfOpen: true, noDelay: true });
+const server = createServer((near) => {
+  const far = connect({ host, port: Number(port), noDelay: true });
   near.pipe(far).pipe(near);
   for (const [one, other] of [
     [near, far],
     [far, near],
   ]) {
     one.on('error', () => other.destroy());
-    one.on('close', () => other.destroy());
+    one.on('close', () => other.end(() => other.destroy()));
   }
 });
 server.listen(socketPath, () => console.log('ready'));
