@@ -194,7 +194,7 @@ sha256sum <"$file"; cat "$file"; rm "$file"`;
 
     test('a program that says nothing for too long is lost', async () => {
       const session = await open();
-      const result = await session.run('sleep 5', {
+      const result = await session.run('sleep 2', {
         onOutput: () => {},
         signal: never,
         idleMs: silenceMs,
@@ -226,7 +226,7 @@ sha256sum <"$file"; cat "$file"; rm "$file"`;
       }
       const session = await open();
       const chunks: Buffer[] = [];
-      const result = await session.run('echo begun; sleep 5', {
+      const result = await session.run('echo begun; sleep 2', {
         onOutput: (chunk) => {
           if (chunks.push(chunk) === 1) {
             void breakConnection();

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import ssh2, { type AuthContext, type Connection, type ServerChannel } from 'ssh2';
 import { Secret } from '../../../src/core/secret.ts';
 import type { HostKey } from '../../../src/route/known-hosts.ts';
@@ -88,6 +88,8 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
       connection.on('ready', () => serve(connection, options));
     },
   );
+  // sshd has Nagle off, too.
+  Reflect.get(server, '_srv').on('connection', (socket: Socket) => socket.setNoDelay(true));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
@@ -116,7 +118,7 @@ function serve(connection: Connection, options: ServerOptions): void {
       options.onForward();
       return;
     }
-    const socket = connect(info.destPort, info.destIP);
+    const socket = connect({ port: info.destPort, host: info.destIP, noDelay: true });
     socket.once('connect', () => {
       const stream = accept();
       stream.on('error', () => {});
