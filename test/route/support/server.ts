@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import ssh2, { type AuthContext, type Connection, type ServerChannel } from 'ssh2';
 import { Secret } from '../../../src/core/secret.ts';
 import type { HostKey } from '../../../src/route/known-hosts.ts';
@@ -89,7 +89,8 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
     },
   );
   // sshd has Nagle off, too.
-  Reflect.get(server, '_srv').on('connection', (socket: Socket) => socket.setNoDelay(true));
+  const inner = Reflect.get(server, '_srv') as Server;
+  inner.on('connection', (socket) => socket.setNoDelay(true));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
