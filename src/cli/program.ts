@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { GuardFlags, RunFlags } from './commands/run.ts';
 import type { SettleFlags } from './commands/settle.ts';
+import { noteRouteOrder } from './route-order.ts';
 import { version } from './version.ts';
 
 const mainExamples = `Examples:
@@ -170,7 +171,7 @@ function addGuardOptions(command: Command): Command {
 
 /** The flags that name the host and the ways in: the same for every command that contacts one. */
 function addRoutes(command: Command): Command {
-  return command
+  return noteRouteOrder(command)
     .optionsGroup('Endpoint, the SSH service that should work:')
     .option('--host <host>', 'host name, address, or alias of your ssh config')
     .option('--port <port>', 'its port')
@@ -185,7 +186,7 @@ function addRoutes(command: Command): Command {
       false,
     )
     .optionsGroup(
-      'Routes, the ways in to do the work, tried in this order (none: the endpoint itself):',
+      'Routes, the ways in to do the work, tried in the order given (none: the endpoint itself):',
     )
     .option(
       '--via <[user@]address[:port][,jump...]>',

@@ -27,6 +27,7 @@ import type { Prober } from '../run/prove.ts';
 import type { ProofLevel } from '../run/result.ts';
 import { askSecret, canAsk, takeSecret } from './prompt.ts';
 import { builtInClient, opensshClient, sshWay, type SshWay } from './ssh-client.ts';
+import { inGivenOrder, type RouteFlag } from './route-order.ts';
 import { usageError } from './usage.ts';
 
 /** The flags that say which host it is and how to get in. */
@@ -48,6 +49,8 @@ export interface RouteFlags {
   readonly verbose: boolean;
   /** Receipts of before do not have it. */
   readonly openssh?: boolean;
+  /** Which of the flags of routes came first, second, …; those not named here come last. */
+  readonly routeOrder?: readonly RouteFlag[];
 }
 
 /** The endpoint and the ways in, ready to be tried. */
@@ -130,14 +133,14 @@ export async function resolveRoutes(
     });
     vias.push({ target: to.target, route: client.route(to) });
   }
-  const named: Route[] = [
-    ...vias.map(({ route }) => route),
-    ...flags.exec.map((command) =>
+  const named = inGivenOrder<Route>(flags.routeOrder ?? [], {
+    via: vias.map(({ route }) => route),
+    exec: flags.exec.map((command) =>
       createExecRoute({ argv: unwrap(splitCommand(command)), environment: process.env, ...sudo }),
     ),
-    ...consoleRoutes(flags, secrets.sudo, notice),
-    ...(flags.local ? [createLocalRoute({ environment: process.env, ...sudo })] : []),
-  ];
+    console: consoleRoutes(flags, secrets.sudo, notice),
+    local: flags.local ? [createLocalRoute({ environment: process.env, ...sudo })] : [],
+  });
   const own = named.length === 0 ? client.route(way) : null;
   const samePath = [
     ...(own === null ? [] : [own]),

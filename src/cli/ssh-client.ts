@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { proveLogin } from '../probe/login.ts';
 import { proveOpensshLogin } from '../probe/openssh-login.ts';
 import type { Remembered } from '../route/openssh-answers.ts';
 import type { OpensshOptions } from '../route/openssh-client.ts';
@@ -7,6 +8,7 @@ import { createOpensshRoute } from '../route/openssh.ts';
 import type { Route } from '../route/route.ts';
 import type { SudoOptions } from '../route/shell.ts';
 import { createSshRoute } from '../route/ssh.ts';
+import { JumpHosts } from '../route/ssh-jump.ts';
 import { expandHome } from '../route/target-files.ts';
 import type { ResolvedTarget, TargetContext, TargetOptions } from '../route/target.ts';
 import { loginProber, type Prober } from '../run/prove.ts';
@@ -48,9 +50,14 @@ export interface SshClientOptions extends SudoOptions {
 
 /** Our own client. */
 export function builtInClient(options: SshClientOptions): SshClient {
+  // The repair and its proof go over one connection to each jump host.
+  const jumpHosts = new JumpHosts();
   return {
-    route: ({ target }) => createSshRoute({ target, ...options }),
-    prober: ({ target }) => loginProber(target),
+    route: ({ target }) => createSshRoute({ target, jumpHosts, ...options }),
+    prober: ({ target }) =>
+      loginProber(target, async (to, signal, more) =>
+        proveLogin(to, signal, { ...more, jumpHosts }),
+      ),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Exit } from '../route/route.ts';
 import { shellMissingFailure } from '../route/shell-failure.ts';
 import { connectSsh, targetName, type SshTimeouts } from '../route/ssh-connect.ts';
 import type { SshConnection } from '../route/ssh-connection.ts';
+import type { JumpHosts } from '../route/ssh-jump.ts';
 import type { SshTarget } from '../route/target.ts';
 
 /** How far a login came, and how that is known. */
@@ -24,6 +25,8 @@ export interface LoginProofOptions {
   /** Public keys the host showed over its verified route in this run; known_hosts stays untouched. */
   readonly trustedKeys?: readonly HostKey[];
   readonly timeouts?: SshTimeouts;
+  /** Where the connections to jump hosts are shared; the login itself is always a new one. */
+  readonly jumpHosts?: JumpHosts;
 }
 
 const runTimeoutMs = 30_000;

@@ -16,7 +16,7 @@ function lineFor(event: RunEvent, paint: Paint): string {
     case 'phase-done':
       return `${paint.green('✔')} ${event.phase}: ${cleanLine(event.detail)}\n`;
     case 'phase-failed':
-      return `${paint.red('✖')} ${event.phase}\n`;
+      return `${paint.red('✖')} ${event.phase}: ${cleanLine(event.failure.what)}\n`;
     case 'plan':
       return `${planText(event, paint)}\n\n`;
     case 'change-started':

@@ -21,6 +21,12 @@ function hostDocument(host: HostResult): object {
     host: host.host,
     route: host.route,
     routeDescription: host.routeDescription,
+    routes: host.routes.map(({ kind, description, failure }) => ({
+      route: kind,
+      description: cleanText(description),
+      opened: failure === null,
+      failure: failureDocument(failure),
+    })),
     outcome: host.outcome,
     stages: host.stages.map(stageDocument),
     proof: host.proof,

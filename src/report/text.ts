@@ -124,7 +124,22 @@ export function resultText(result: HostResult, paint: Paint): string {
     .filter(({ state }) => state === 'broken')
     .map(({ layer, state, by }) => paint.dim(`  ${layer} is ${state}: ${cleanLine(by)}`));
   const failure = result.failure === null ? [] : [failureText(result.failure, paint)];
-  return [...links, ...notices, ...failure, verdict].join('\n');
+  return [...links, ...routesText(result), ...notices, ...failure, verdict].join('\n');
+}
+
+// Where none opened, the failure itself names them all.
+function routesText({ routes }: HostResult): string[] {
+  const taken = routes.find(({ failure }) => failure === null);
+  const shut = routes.flatMap(({ description, failure }) =>
+    failure === null ? [] : [`  not by ${cleanLine(description)}: ${whyShut(failure)}`],
+  );
+  return taken === undefined || shut.length === 0
+    ? []
+    : [`  came in by ${cleanLine(taken.description)}`, ...shut];
+}
+
+function whyShut({ what, why }: Failure): string {
+  return `${cleanLine(what)} ${cleanLine(why)}`;
 }
 
 function indent(text: string): string {

@@ -24,7 +24,10 @@ export type Exit =
 export interface RunOptions {
   /** Receives standard output as it comes; it must keep up and must not throw. */
   readonly onOutput: (chunk: Buffer) => void;
-  /** Ends the program and the run of it; the exit is then `lost`. */
+  /**
+   * Ends the run; the exit is then `lost`. The program ends with what it writes next, which nobody
+   * reads any more; one that writes nothing may go on to its own end.
+   */
   readonly signal: AbortSignal;
   /** Time without any output after which the run counts as lost, in milliseconds. */
   readonly idleMs: number;

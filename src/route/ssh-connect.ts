@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Failure } from '../core/failure.ts';
-import { fail, ok, type Result } from '../core/result.ts';
+import { fail, type Result } from '../core/result.ts';
 import { readKnownHosts } from './known-hosts-file.ts';
 import type { SshConnection } from './ssh-connection.ts';
 import {
@@ -17,36 +17,47 @@ import {
   type SshError,
   type SshOptions,
 } from './ssh-handshake.ts';
+import { JumpHosts, type LogIn } from './ssh-jump.ts';
 import type { SshTarget } from './target.ts';
 import { tcpConnect } from './tcp-connect.ts';
 
 export { sshTimeouts, type SshError, type SshOptions, type SshTimeouts } from './ssh-handshake.ts';
 
-/** Logs in, through the jump hosts if there are any, each verified under its own name. */
+/**
+ * Logs in, through the jump hosts if there are any, each verified under its own name. A jump host's
+ * connection that is shared and turns out to be dead is made anew, once.
+ */
 export async function connectSsh(
   target: SshTarget,
   options: SshOptions,
   signal: AbortSignal,
 ): Promise<Result<SshConnection, SshError>> {
-  let outer: SshConnection | null = null;
-  for (const [index, hop] of [...target.jump, target].entries()) {
-    const isJump = index < target.jump.length;
-    const place = { target: hop, isJump };
-    const trustedKeys = isJump ? [] : (options.trustedKeys ?? []);
-    const next: Result<SshConnection, SshError> = await connectHop(place, {
-      options: { ...options, trustedKeys },
+  const jumpHosts = options.jumpHosts ?? new JumpHosts();
+  const logIn: LogIn = async (hop, outer) => {
+    const place = { target: hop, isJump: true };
+    const connected = await connectHop(place, {
+      options: { ...options, trustedKeys: [] },
       outer,
       signal,
     });
-    if (!next.ok) {
-      await outer?.close();
-      return isJump ? fail({ ...next.error, reached: 'none', ident: null }) : next;
+    return connected.ok ? connected : fail({ ...connected.error, reached: 'none', ident: null });
+  };
+  for (;;) {
+    const outer = await jumpHosts.reach(target.jump, logIn);
+    if (!outer.ok) {
+      return outer;
     }
-    outer = next.value;
+    const place = { target, isJump: false };
+    const connected = await connectHop(place, { options, outer: outer.value, signal });
+    if (connected.ok) {
+      return connected;
+    }
+    const isDead = outer.value?.isShared === true && !outer.value.connection.isOpen;
+    await outer.value?.release();
+    if (!isDead || signal.aborted) {
+      return connected;
+    }
   }
-  return outer === null
-    ? fail({ failure: interruptedFailure(), reached: 'none', ident: null })
-    : ok(outer);
 }
 
 async function connectHop(
@@ -68,14 +79,14 @@ async function openSocket(place: HopPlace, context: HopContext): Promise<Result<
   const { address, port } = place.target;
   const { outer, signal, options } = context;
   if (outer !== null) {
-    const forwarded = await outer.forward({ address, port }, signal);
+    const forwarded = await outer.connection.forward({ address, port }, signal);
     if (forwarded.ok) {
       return forwarded;
     }
     return fail(
       signal.aborted
         ? interruptedFailure()
-        : forwardFailure(place, outer.facts.name, forwarded.error),
+        : forwardFailure(place, outer.connection.facts.name, forwarded.error),
     );
   }
   const timeoutMs = (options.timeouts ?? sshTimeouts).connectMs;

@@ -6,6 +6,7 @@ import { fail, ok, type Result } from '../core/result.ts';
 import type { Channel } from './channel.ts';
 import type { HostKey } from './known-hosts.ts';
 import type { Exit } from './route.ts';
+import type { Lease } from './ssh-jump.ts';
 
 /** What is known of a connection besides the client that holds it. */
 export interface SshConnectionFacts {
@@ -19,7 +20,6 @@ export interface SshConnectionFacts {
   readonly loginBy: string;
 }
 
-const openTimeoutMs = 20_000;
 const closeTimeoutMs = 2000;
 const drainTimeoutMs = 1000;
 const outerTellsMs = 200;
@@ -33,20 +33,35 @@ export class SshConnection {
   /** Settles when the connection is gone, with the reason in one clause. */
   readonly lost: Promise<string>;
   readonly #client: Client;
-  readonly #outer: SshConnection | null;
+  readonly #outer: Lease | null;
+  readonly #channelMs: number;
   #isOpen = true;
+  #reason = '';
+  #heardMs = performance.now();
 
-  constructor(client: Client, facts: SshConnectionFacts, outer: SshConnection | null) {
+  /** @param way what it goes through, and the limit for opening a channel, in milliseconds. */
+  constructor(
+    client: Client,
+    facts: SshConnectionFacts,
+    {
+      outer,
+      socket,
+      channelMs,
+    }: { readonly outer: Lease | null; readonly socket: Duplex; readonly channelMs: number },
+  ) {
     this.#client = client;
     this.#outer = outer;
+    this.#channelMs = channelMs;
     this.facts = facts;
-    let reason = '';
+    socket.on('data', () => {
+      this.#heardMs = performance.now();
+    });
     // The first error is the cause; ssh2 reports its consequences as more errors.
     client.on('error', (error) => {
-      reason ||= cleanLine(error.message, 120);
+      this.#reason ||= cleanLine(error.message, 120);
     });
-    const outerLost = outer?.lost.then(
-      (why) => `the connection to the jump host ${outer.facts.name} ended: ${why}`,
+    const outerLost = outer?.connection.lost.then(
+      (why) => `the connection to the jump host ${outer.connection.facts.name} ended: ${why}`,
     );
     this.lost = new Promise((resolve) => {
       const settle = (why: string): void => {
@@ -59,7 +74,7 @@ export class SshConnection {
         const cause =
           outerLost === undefined ? null : Promise.race([outerLost, wait(outerTellsMs)]);
         void Promise.resolve(cause).then((why) =>
-          settle((why ?? reason) || 'the connection was closed'),
+          settle((why ?? this.#reason) || 'the connection was closed'),
         );
       });
       // ssh2 may say nothing at all about an inner connection whose outer one died.
@@ -94,7 +109,7 @@ export class SshConnection {
     });
   }
 
-  /** Closes this connection, then the one it was reached through. Never throws. */
+  /** Closes this connection and gives back the one it was reached through. Never throws. */
   async close(): Promise<void> {
     if (this.#isOpen) {
       this.#client.end();
@@ -103,7 +118,7 @@ export class SshConnection {
       clearTimeout(timer);
       this.#client.destroy();
     }
-    await this.#outer?.close();
+    await this.#outer?.release();
   }
 
   [inspect.custom](): string {
@@ -127,7 +142,10 @@ export class SshConnection {
         resolve(result);
       };
       const onAbort = (): void => settle(fail('stopped'));
-      const timer = setTimeout(() => settle(fail('no answer: timed out')), openTimeoutMs);
+      const timer = setTimeout(() => {
+        this.#endIfSilent();
+        settle(fail('no answer: timed out'));
+      }, this.#channelMs);
       signal.addEventListener('abort', onAbort, { once: true });
       void this.lost.then((why) => settle(fail(why)));
       const done = (error: Error | undefined, value: T | undefined): void => {
@@ -146,6 +164,15 @@ export class SshConnection {
         settle(fail(error instanceof Error ? error.message : 'the connection is closed'));
       }
     });
+  }
+
+  // The other side answers keepalives all the while. One that said nothing at all is gone.
+  #endIfSilent(): void {
+    if (performance.now() - this.#heardMs >= this.#channelMs) {
+      this.#isOpen = false;
+      this.#reason ||= 'the other side went silent';
+      this.#client.destroy();
+    }
   }
 
   #channel(channel: ClientChannel): Channel {

@@ -60,6 +60,12 @@ const socketReasons: Readonly<Record<string, SocketReason>> = {
     why: 'The host answered, and nothing accepts connections on that port, or a firewall rejects them.',
     todo: otherWay,
   },
+  ECONNRESET: {
+    code: 'handshake-closed',
+    what: (name) => `${capital(name)} reset the connection at once.`,
+    why: 'Something accepted it and ended it: the service at its limit, or a firewall or proxy on the way.',
+    todo: otherWay,
+  },
   ETIMEDOUT: noAnswer,
   EHOSTUNREACH: {
     code: 'no-route',

@@ -26,6 +26,7 @@ import {
   unknownKeyFailure,
   type HopPlace,
 } from './ssh-failure.ts';
+import type { JumpHosts, Lease } from './ssh-jump.ts';
 
 /** Time limits of one login, in milliseconds. Questions to a person are not counted. */
 export interface SshTimeouts {
@@ -33,6 +34,8 @@ export interface SshTimeouts {
   /** From the open connection to the end of the key exchange. */
   readonly handshakeMs: number;
   readonly authenticationMs: number;
+  /** From the wish for a channel (a command, a forwarded connection) to its opening. */
+  readonly channelMs: number;
   readonly keepaliveMs: number;
 }
 
@@ -41,6 +44,7 @@ export const sshTimeouts: SshTimeouts = {
   connectMs: 10_000,
   handshakeMs: 20_000,
   authenticationMs: 30_000,
+  channelMs: 20_000,
   keepaliveMs: 10_000,
 };
 
@@ -51,6 +55,8 @@ export interface SshOptions {
   /** Keys that were learnt on a verified way in this run: trusted for the last hop, never stored. */
   readonly trustedKeys?: readonly HostKey[];
   readonly timeouts?: SshTimeouts;
+  /** Shares the connections to jump hosts with others that are given the same. */
+  readonly jumpHosts?: JumpHosts;
   /** Receives sentences for the user that are no failure. */
   readonly onNotice?: (text: string) => void;
 }
@@ -67,7 +73,7 @@ export interface SshError {
 /** What every hop of one way shares. */
 export interface HopContext {
   readonly options: SshOptions;
-  readonly outer: SshConnection | null;
+  readonly outer: Lease | null;
   readonly signal: AbortSignal;
 }
 
@@ -283,7 +289,11 @@ export class Handshake {
       ident: cleanLine(this.#ident() ?? 'SSH', 100),
       loginBy: this.#authentication.last,
     };
-    const connection = new SshConnection(this.#client, facts, this.#context.outer);
+    const connection = new SshConnection(this.#client, facts, {
+      outer: this.#context.outer,
+      socket: this.#context.socket,
+      channelMs: this.#timeouts.channelMs,
+    });
     void this.#stored.then(() => this.#settle(ok(connection)));
   }
 

@@ -1,11 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Failure } from '../core/failure.ts';
 import type { Result } from '../core/result.ts';
 import type { Route, Session } from '../route/route.ts';
-import type { OpenRoute } from './open-route.ts';
+import type { NoRoute, OpenRoute, RouteAttempt } from './open-route.ts';
 
 /** Opens one of the routes anew. */
-export type Reopen = (signal: AbortSignal) => Promise<Result<OpenRoute, Failure>>;
+export type Reopen = (signal: AbortSignal) => Promise<Result<OpenRoute, NoRoute>>;
 
 const betweenMs = 2000;
 
@@ -15,12 +14,15 @@ const betweenMs = 2000;
  */
 export class Connection {
   readonly route: Route;
+  /** The routes that were tried first, and the one that was taken. */
+  readonly tried: readonly RouteAttempt[];
   readonly #reopen: Reopen;
   #session: Session;
   #lost = false;
 
   constructor(opened: OpenRoute, reopen: Reopen) {
     this.route = opened.route;
+    this.tried = opened.tried;
     this.#session = opened.session;
     this.#reopen = reopen;
   }

@@ -25,6 +25,7 @@ const beforeTimeouts = {
   connectMs: 5000,
   handshakeMs: 10_000,
   authenticationMs: 20_000,
+  channelMs: 20_000,
   keepaliveMs: 10_000,
 };
 

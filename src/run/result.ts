@@ -3,6 +3,7 @@ import type { BootGuard, GuardKind } from '../program/journal.ts';
 import type { PlannedStep } from '../plan/plan.ts';
 import type { RouteKind } from '../route/route.ts';
 import type { Link } from '../walk/link.ts';
+import type { RouteAttempt } from './open-route.ts';
 
 /** How a run ended for one host, as `remedy.run/1` says it. */
 export type Outcome =
@@ -60,6 +61,8 @@ export interface HostResult {
   readonly host: string;
   readonly route: RouteKind | null;
   readonly routeDescription: string | null;
+  /** Every route that was tried, in order; the last one opened, or none did. */
+  readonly routes: readonly RouteAttempt[];
   readonly outcome: Outcome;
   readonly stages: readonly StageResult[];
   readonly proof: Proof | null;

@@ -30,13 +30,15 @@ export async function runHost(run: HostRun): Promise<HostResult> {
     return {
       ...blankResult(run),
       outcome: 'unreachable',
-      failure: { ...opened.error, access: nothingChanged },
+      routes: opened.error.tried,
+      failure: { ...opened.error.failure, access: nothingChanged },
     };
   }
   const silent = (): void => undefined;
-  const connection = new Connection(opened.value, (signal) =>
-    openRoute([opened.value.route, ...run.routes], silent, signal),
-  );
+  const { route } = opened.value;
+  // The way that worked first, then the others: each once.
+  const again = [route, ...run.routes.filter((other) => other !== route)];
+  const connection = new Connection(opened.value, (signal) => openRoute(again, silent, signal));
   const state = new HostState(run, connection);
   try {
     return await runWork(state);

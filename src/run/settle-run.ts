@@ -39,7 +39,7 @@ export async function settleRun(
 ): Promise<Settled> {
   const opened = await openRoute(routes, emit, signal);
   if (!opened.ok) {
-    const failure = { ...opened.error, access: stillArmed };
+    const failure = { ...opened.error.failure, access: stillArmed };
     return { route: null, state: null, seconds: 0, applied: false, failure };
   }
   const connection = new Connection(opened.value, (limit) => openRoute(routes, silent, limit));
@@ -76,7 +76,7 @@ export async function listHostRuns({
 }: SettleContext): Promise<Result<readonly HostRunState[], Failure>> {
   const opened = await openRoute(routes, emit, signal);
   if (!opened.ok) {
-    return opened;
+    return fail(opened.error.failure);
   }
   const { session } = opened.value;
   try {

@@ -80,6 +80,7 @@ describe.skipIf(missing !== null)('the proof by the OpenSSH client', () => {
       handshakeMs: 1000,
       authenticationMs: 1000,
       keepaliveMs: 1000,
+      channelMs: 10_000,
     };
     expect(await prove({ ...stand, way }, { timeouts })).toMatchObject({
       level: 'listener',

@@ -27,6 +27,14 @@ describe('runDocument', () => {
   it('has every field of the contract', () => {
     const host = hostResult({
       outcome: 'changed',
+      routes: [
+        {
+          kind: 'exec',
+          description: "exec 'docker exec web1 sh'",
+          failure: failure({ code: 'exec-failed', why: 'It said: \u001b[31mred' }),
+        },
+        { kind: 'ssh', description: 'root@web1', failure: null },
+      ],
       stages: [
         {
           steps: [changeStep, noneStep],
@@ -51,6 +59,15 @@ describe('runDocument', () => {
           host: 'web1',
           route: 'ssh',
           routeDescription: 'root@web1',
+          routes: [
+            {
+              route: 'exec',
+              description: "exec 'docker exec web1 sh'",
+              opened: false,
+              failure: { ...failure({ code: 'exec-failed' }), why: 'It said: red' },
+            },
+            { route: 'ssh', description: 'root@web1', opened: true, failure: null },
+          ],
           outcome: 'changed',
           stages: [
             {
@@ -187,6 +204,18 @@ describe('resultText', () => {
       'a proof of something new',
       hostResult({ outcome: 'changed', proof: { level: 'banner', before: null, by: 'x' } }),
       '✔ web1: changed, proof: banner',
+    ],
+    [
+      'which way in was taken, and why not an earlier one',
+      hostResult({
+        routes: [
+          { kind: 'ssh', description: 'ssh root@web1', failure: failure({ what: 'It is shut.' }) },
+          { kind: 'exec', description: "exec 'sh'", failure: null },
+        ],
+      }),
+      `  came in by exec 'sh'
+  not by ssh root@web1: It is shut. Why it did.
+✔ web1: unchanged: nothing to do`,
     ],
     [
       'what is still in the way',

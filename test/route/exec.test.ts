@@ -1,10 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Secret } from '../../src/core/secret.ts';
 import { createExecRoute, splitCommand } from '../../src/route/exec.ts';
-import { createLocalRoute } from '../../src/route/local.ts';
 import type { Argv } from '../../src/core/quote.ts';
 import type { Route, Session } from '../../src/route/route.ts';
 import { temporaryDirectory } from './support/files.ts';
@@ -54,57 +52,6 @@ describe('splitting a command', () => {
   });
 });
 
-describe.each([
-  ['exec', () => execRoute(['sh'])],
-  ['local', () => createLocalRoute(noSudo)],
-])('the %s route', (_name, route) => {
-  test('runs programs one after the other, each in its own shell', async () => {
-    const session = await open(route());
-    expect(await run(session, 'x=1; echo one; exit 4')).toEqual({
-      exit: { type: 'code', code: 4 },
-      output: Buffer.from('one\n'),
-    });
-    expect((await run(session, 'echo "${x-unset}"')).output.toString()).toBe('unset\n');
-  });
-
-  test('passes 10 MB of any bytes unchanged', async () => {
-    const session = await open(route());
-    const file = join(temporaryDirectory(), 'bytes');
-    writeFileSync(file, randomBytes(10_485_760));
-    const { exit, output } = await run(session, `cat ${file}`);
-    expect(exit).toEqual({ type: 'code', code: 0 });
-    expect(output.equals(readFileSync(file))).toBe(true);
-  });
-
-  test('a program of 10 MB arrives whole', async () => {
-    const session = await open(route());
-    const text = 'x'.repeat(10_485_760);
-    const { output } = await run(session, `sha256sum <<'END'\n${text}\nEND`);
-    expect(output.toString().slice(0, 64)).toBe(
-      createHash('sha256').update(`${text}\n`).digest('hex'),
-    );
-  });
-
-  test('a cancelled run is lost', async () => {
-    const session = await open(route());
-    const controller = new AbortController();
-    const exit = await session.run('echo begun; exec sleep 60', {
-      onOutput: () => controller.abort(),
-      signal: controller.signal,
-      idleMs: 20_000,
-    });
-    expect(exit).toEqual({
-      ok: true,
-      value: { type: 'lost', because: 'it was stopped from here' },
-    });
-  });
-
-  test('an abort before the start runs nothing', async () => {
-    const opened = await route().open(AbortSignal.abort());
-    expect(opened).toMatchObject({ ok: false, error: { code: 'interrupted' } });
-  });
-});
-
 describe('a command that gives no shell', () => {
   test('is missing', async () => {
     const opened = await execRoute(['/no/such/command']).open(never);
@@ -129,11 +76,6 @@ describe('a command that gives no shell', () => {
     const why = opened.ok ? '' : opened.error.why;
     expect(why).toContain('with status 7');
     expect(why).toContain('no such container');
-  });
-
-  test('never answers: the wait is bounded', async () => {
-    const opened = await execRoute(['sleep', '60'], { replyMs: 50 }).open(never);
-    expect(opened).toMatchObject({ ok: false, error: { code: 'route-timeout' } });
   });
 });
 
@@ -167,20 +109,11 @@ test('secrets of ours and our own login are not in the environment of the comman
   expect(session.connection).toBeNull();
 });
 
-test('the child ends with the session', async () => {
-  const file = join(temporaryDirectory(), 'pid');
-  const opened = await execRoute(['sh', '-c', `echo $$ > ${file}; exec sh`]).open(never);
-  expect(opened.ok).toBe(true);
-  const pid = Number(readFileSync(file, 'utf8'));
-  await (opened.ok ? opened.value.close() : undefined);
-  await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
-});
-
 /**
  * A stand-in for sudo, and for `id`, so that the way through sudo is walked by any user. It counts
  * each password it reads; what it does with the first one is up to the test.
  */
-function fakeSudo(script: { withN?: string; onPassword?: string }): {
+function fakeSudo(script: { withN?: string; prompt?: string; onPassword?: string }): {
   argv: Argv;
   passwords: () => string[];
 } {
@@ -195,7 +128,7 @@ if [ "$1" = -n ]; then
   ${script.withN ?? 'echo "sudo: a password is required" >&2; exit 1'}
 fi
 shift
-prompt=$2
+prompt=${script.prompt ?? '$2'}
 shift 2
 ask() { printf '%s' "$prompt" >&2; IFS= read -r password || exit 1; printf '%s\\n' "$password" >> ${log}; }
 echo 'We trust you have received the usual lecture.' >&2
@@ -278,6 +211,13 @@ describe('the way through sudo', () => {
     const opened = await execRoute(fakeSudo(script).argv, password).open(never);
     expect(opened).toMatchObject({ ok: false, error: { code: 'no-sudo' } });
     expect(opened.ok ? '' : opened.error.why).toContain(why);
+  });
+
+  test('types nothing to a prompt that is not its own', async () => {
+    const sudo = fakeSudo({ prompt: "'Password: '" });
+    const opened = await execRoute(sudo.argv, { ...password, replyMs: 500 }).open(never);
+    expect(opened).toMatchObject({ ok: false, error: { code: 'no-sudo' } });
+    expect(sudo.passwords()).toEqual([]);
   });
 
   test('does not wait for ever', async () => {

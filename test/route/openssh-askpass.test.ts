@@ -139,6 +139,7 @@ describe.skipIf(missing !== null)('a password', () => {
       handshakeMs: 500,
       authenticationMs: 500,
       keepaliveMs: 10_000,
+      channelMs: 10_000,
     };
     const stand = await makeStand({
       authenticate: acceptPassword(password),

@@ -315,6 +315,7 @@ const shortTimeouts = {
   handshakeMs: 500,
   authenticationMs: 500,
   keepaliveMs: 10_000,
+  channelMs: 10_000,
 };
 
 async function rawServer(serve: (socket: Socket) => void): Promise<number> {

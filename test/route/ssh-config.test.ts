@@ -1,5 +1,8 @@
-import { describe, expect, test } from 'vitest';
-import { expandConfigPath, parseSshConfig } from '../../src/route/ssh-config.ts';
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { expandConfigPath, parseSshConfig, querySshConfig } from '../../src/route/ssh-config.ts';
+import { temporaryDirectory } from './support/files.ts';
 
 describe('the output of ssh -G', () => {
   test('is read by lower-case key and rest of line; unknown keys are left', () => {
@@ -76,4 +79,18 @@ describe('paths of the configuration', () => {
   test.each(['%x', '${NOPE}', 'a%'])('%s stands for nothing', (path) => {
     expect(expandConfigPath(path, tokens)).toMatchObject({ ok: false });
   });
+});
+
+test('what the configuration runs gets no secret of ours', async () => {
+  const command = join(temporaryDirectory(), 'ssh');
+  writeFileSync(command, '#!/bin/sh\necho "hostname <$REMEDY_SSH_PASSWORD>"\n');
+  chmodSync(command, 0o755);
+  vi.stubEnv('REMEDY_SSH_PASSWORD', 'hunter2');
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+  const { signal } = new AbortController();
+  const limits = { timeoutMs: 10_000, signal };
+  const query = { command, configFile: null, host: 'web1', user: null, port: null, ...limits };
+  expect(await querySshConfig(query)).toMatchObject({ ok: true, value: { hostname: '<>' } });
 });

@@ -1,16 +1,25 @@
-import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { randomBytes } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { Session } from '../../src/route/route.ts';
 import { fingerprint } from '../../src/route/known-hosts.ts';
 import { connectSsh, sshTimeouts } from '../../src/route/ssh-connect.ts';
 import { createSshRoute } from '../../src/route/ssh.ts';
-import type { SshTarget } from '../../src/route/target.ts';
 import { temporaryDirectory } from './support/files.ts';
+import { freePort, listen, type Listener } from './support/listeners.ts';
+import {
+  hostKey,
+  knownLine,
+  never,
+  noSudo,
+  open,
+  readyTarget,
+  run,
+  server,
+  strict,
+  writeKey,
+} from './support/ready.ts';
 import {
   acceptKey,
   acceptPassword,
@@ -18,74 +27,8 @@ import {
   makeTarget,
   runLocally,
   secret,
-  startServer,
   type KeyPair,
-  type ServerOptions,
-  type TestServer,
 } from './support/server.ts';
-
-const hostKey = makeKey();
-const userKey = makeKey();
-const never = new AbortController().signal;
-const strict = { acceptNewHostKey: false };
-const noSudo = { sudoPassword: null, askSudoPassword: async () => null };
-
-async function server(options: Partial<ServerOptions> = {}): Promise<TestServer> {
-  const started = await startServer({
-    hostKeys: [hostKey],
-    authenticate: acceptKey(userKey),
-    ...options,
-  });
-  onTestFinished(async () => started.close());
-  return started;
-}
-
-function writeKey(directory: string, key: KeyPair, name = 'key'): string {
-  const file = join(directory, name);
-  writeFileSync(file, key.private, { mode: 0o600 });
-  return file;
-}
-
-/** A target whose host key is known and whose key is right. */
-function readyTarget(port: number, more: Partial<SshTarget> = {}): SshTarget {
-  const directory = temporaryDirectory();
-  const knownHosts = join(directory, 'known_hosts');
-  writeFileSync(knownHosts, knownLine(port, hostKey));
-  return makeTarget(port, {
-    identities: [writeKey(directory, userKey)],
-    identitiesOnly: true,
-    knownHostsFiles: [knownHosts],
-    newKeysFile: knownHosts,
-    ...more,
-  });
-}
-
-function knownLine(port: number, key: KeyPair): string {
-  return `[127.0.0.1]:${port} ${key.hostKey.type} ${key.hostKey.base64}\n`;
-}
-
-async function open(target: SshTarget): Promise<Session> {
-  const opened = await createSshRoute({ target, ...strict, ...noSudo }).open(never);
-  if (!opened.ok) {
-    throw new Error(JSON.stringify(opened.error));
-  }
-  onTestFinished(async () => opened.value.close());
-  return opened.value;
-}
-
-async function run(
-  session: Session,
-  program: string,
-  signal = never,
-): Promise<{ exit: unknown; output: Buffer }> {
-  const chunks: Buffer[] = [];
-  const exit = await session.run(program, {
-    onOutput: (chunk) => chunks.push(chunk),
-    signal,
-    idleMs: 20_000,
-  });
-  return { exit: exit.ok ? exit.value : exit.error, output: Buffer.concat(chunks) };
-}
 
 describe('a session over ssh', () => {
   test('runs programs as root and tells the two ends of the connection', async () => {
@@ -103,23 +46,7 @@ describe('a session over ssh', () => {
     expect((await run(session, 'echo two')).output.toString()).toBe('two\n');
   });
 
-  test('tells a signal from an exit status', async () => {
-    const { port } = await server();
-    const session = await open(readyTarget(port));
-    expect((await run(session, 'kill -9 $$')).exit).toEqual({ type: 'signal', name: 'SIGKILL' });
-  });
-
-  test('passes 10 MB of any bytes unchanged', async () => {
-    const { port } = await server();
-    const session = await open(readyTarget(port));
-    const file = join(temporaryDirectory(), 'bytes');
-    writeFileSync(file, randomBytes(10_485_760));
-    const { exit, output } = await run(session, `cat ${file}`);
-    expect(exit).toEqual({ type: 'code', code: 0 });
-    expect(output.equals(readFileSync(file))).toBe(true);
-  });
-
-  test('a connection that breaks during a run is lost', async () => {
+  test('a session whose connection is gone says so', async () => {
     const { port, connections } = await server();
     const session = await open(readyTarget(port));
     const exit = await session.run('echo begun; exec sleep 60', {
@@ -130,27 +57,6 @@ describe('a session over ssh', () => {
     expect(exit).toMatchObject({ ok: true, value: { type: 'lost' } });
     const again = await session.run('true', { onOutput: () => {}, signal: never, idleMs: 20_000 });
     expect(again).toMatchObject({ ok: false, error: { code: 'connection-lost' } });
-  });
-
-  test('an abort and a silence both end a run as lost', async () => {
-    const { port } = await server();
-    const session = await open(readyTarget(port));
-    const controller = new AbortController();
-    const aborted = await session.run('echo begun; exec sleep 60', {
-      onOutput: () => controller.abort(),
-      signal: controller.signal,
-      idleMs: 20_000,
-    });
-    expect(aborted).toEqual({
-      ok: true,
-      value: { type: 'lost', because: 'it was stopped from here' },
-    });
-    const silent = await session.run('exec sleep 60', {
-      onOutput: () => {},
-      signal: never,
-      idleMs: 50,
-    });
-    expect(silent).toEqual({ ok: true, value: { type: 'lost', because: 'no output for 0.05 s' } });
   });
 
   test('an account without a shell is told, with what it printed', async () => {
@@ -177,6 +83,17 @@ describe('host keys', () => {
     });
     expect(result.ok ? '' : result.error.failure.why).toContain(fingerprint(hostKey.hostKey));
     expect(tries).toEqual([]);
+  });
+
+  test('where only an authority is known, the way that can check it is named', async () => {
+    const { port } = await server();
+    const file = join(temporaryDirectory(), 'known_hosts');
+    const { type, base64 } = makeKey().hostKey;
+    writeFileSync(file, `@cert-authority * ${type} ${base64}\n`);
+    const target = readyTarget(port, { knownHostsFiles: [file] });
+    const result = await connectSsh(target, strict, never);
+    expect(result).toMatchObject({ ok: false, error: { failure: { code: 'host-key-unknown' } } });
+    expect(result.ok ? '' : result.error.failure.why).toContain('the OpenSSH client can');
   });
 
   test('a changed key is refused even when new keys are accepted, and no secret is sent', async () => {
@@ -442,6 +359,15 @@ describe('logging in', () => {
       const all = await connectSsh(unnamed, strict, never);
       expect(tries).toContain(`publickey ${other.hostKey.base64}`);
       await (all.ok ? all.value.close() : undefined);
+      const refusing = await server();
+      const wrong = readyTarget(refusing.port, { identities: [file], agentSocket: agent.socket });
+      expect(await connectSsh(wrong, strict, never)).toMatchObject({
+        ok: false,
+        error: { failure: { code: 'auth-failed' } },
+      });
+      expect(new Set(refusing.tries.filter((one) => one !== 'none'))).toEqual(
+        new Set([`publickey ${ecdsa.hostKey.base64}`]),
+      );
     },
   );
 });
@@ -485,13 +411,6 @@ describe('a connection that does not come about', () => {
       ok: false,
       error: { reached: 'listener', failure: { code: 'handshake-timeout' } },
     });
-  });
-
-  test('an abort ends the waiting', async () => {
-    const controller = new AbortController();
-    const port = await plainServer(() => controller.abort());
-    const result = await connectSsh(makeTarget(port), strict, controller.signal);
-    expect(result).toMatchObject({ ok: false, error: { failure: { code: 'interrupted' } } });
   });
 });
 
@@ -549,29 +468,10 @@ describe('a jump host', () => {
   });
 });
 
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise<void>((resolve) => probe.close(() => resolve()));
+async function plainServer(onConnection: Parameters<typeof listen>[0]): Promise<number> {
+  const { port, close }: Listener = await listen(onConnection);
+  onTestFinished(close);
   return port;
-}
-
-async function plainServer(onConnection: (socket: Socket) => void): Promise<number> {
-  const sockets: Socket[] = [];
-  const plain = createServer((socket) => {
-    sockets.push(socket);
-    socket.on('error', () => {});
-    onConnection(socket);
-  });
-  await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
-  onTestFinished(async () => {
-    for (const socket of sockets) {
-      socket.destroy();
-    }
-    await new Promise<void>((resolve) => plain.close(() => resolve()));
-  });
-  return (plain.address() as AddressInfo).port;
 }
 
 function hasCommand(name: string): boolean {

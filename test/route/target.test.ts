@@ -270,15 +270,28 @@ Host outer
     expect(result.ok ? '' : result.error.why).toMatch(/Bad configuration option/i);
   });
 
+  test.each(['-oProxyCommand=x', 'web2,-x', 'ops@$(id)', 'a;b:22'])(
+    'a ProxyJump that the configuration makes bad is refused: %s',
+    async (jump) => {
+      const where = context(null);
+      const fake = fakeSsh(where, `hostname web1\nport 22\nuser me\nproxyjump ${jump}`);
+      const result = await resolveTarget(options(), { ...where, sshCommand: fake });
+      expect(result).toMatchObject({ ok: false, error: { code: 'invalid-host' } });
+    },
+  );
+
   test('a name that the configuration makes bad is refused as well', async () => {
     const where = context('Host web1\n');
-    const fake = join(where.homeDirectory, 'ssh');
-    writeFileSync(
-      fake,
-      '#!/bin/sh\necho "hostname -oProxyCommand=x"\necho "port 22"\necho "user me"\n',
-    );
-    chmodSync(fake, 0o755);
+    const fake = fakeSsh(where, 'hostname -oProxyCommand=x\nport 22\nuser me');
     const result = await resolveTarget(options(), { ...where, sshCommand: fake });
     expect(result).toMatchObject({ ok: false, error: { code: 'invalid-host' } });
   });
 });
+
+/** A stand-in for ssh whose `-G` prints this. */
+function fakeSsh(where: TargetContext, output: string): string {
+  const fake = join(where.homeDirectory, 'ssh');
+  writeFileSync(fake, `#!/bin/sh\ncat <<'END'\n${output}\nEND\n`);
+  chmodSync(fake, 0o755);
+  return fake;
+}

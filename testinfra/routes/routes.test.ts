@@ -146,66 +146,6 @@ describe.concurrent('an unprivileged controller', () => {
     expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 0, stderr: '' });
     await host.down();
   });
-
-  test('an alias with ProxyJump from the ssh configuration', async () => {
-    const host = await lab.up('target');
-    const bastion = await lab.up('bastion');
-    const config = [
-      `Host shut`,
-      `  HostName ${host.ipv4}`,
-      '  User admin',
-      '  ProxyJump door',
-      'Host door',
-      `  HostName ${bastion.ipv4}`,
-      '  User root',
-      'Host *',
-      `  IdentityFile ${user.keyFile}`,
-      `  UserKnownHostsFile ${await knownHosts()}`,
-      '',
-    ].join('\n');
-    await user.writeFile('.ssh/config', config, 0o600);
-    // Only the bastion may come in, so the way through it is the only one.
-    await host.read(
-      `ufw allow from ${bastion.ipv4} to any port 22 proto tcp >/dev/null && ufw --force enable >/dev/null`,
-    );
-    const viaJump = await run(['open-port', '--host', 'shut', '--dry-run']);
-    expect({ status: viaJump.status, failure: viaJump.document.failure }).toEqual({
-      status: 0,
-      failure: null,
-    });
-    expect(hostOf(viaJump.document)).toMatchObject({ route: 'ssh', failure: null });
-    const real = await run(['open-port', '--host', 'shut', '--yes']);
-    expect(hostOf(real.document).proof?.level).toBe('login');
-    await host.down();
-    await bastion.down();
-  });
-
-  test('--jump on the command line', async () => {
-    const host = await lab.up('inner');
-    const bastion = await lab.up('outer');
-    await host.read(
-      `ufw allow from ${bastion.ipv4} to any port 22 proto tcp >/dev/null && ufw --force enable >/dev/null`,
-    );
-    const flags = [
-      '--host',
-      host.ipv4 ?? '',
-      '--user',
-      'admin',
-      '--identity',
-      user.keyFile,
-      '--known-hosts',
-      await knownHosts(),
-      '-J',
-      `root@${bastion.ipv4}`,
-    ];
-    const real = await run(['fix-authorized-keys', ...flags, '--dry-run']);
-    expect({ status: real.status, failure: real.document.failure }).toEqual({
-      status: 0,
-      failure: null,
-    });
-    await host.down();
-    await bastion.down();
-  });
 });
 
 describe.concurrent('the endpoint as the route', () => {

@@ -12,6 +12,12 @@ export interface RunDocument {
 export interface HostDocument {
   readonly outcome: string;
   readonly route: string | null;
+  readonly routes: readonly {
+    readonly route: string;
+    readonly description: string;
+    readonly opened: boolean;
+    readonly failure: RunFailure | null;
+  }[];
   readonly stages: readonly { readonly steps: readonly StepDocument[] }[];
   readonly proof: { readonly level: string; readonly before: string | null } | null;
   readonly links: readonly {

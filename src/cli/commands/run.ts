@@ -145,6 +145,7 @@ function storedFlags(flags: RouteFlags): RouteFlags {
     local: flags.local,
     verbose: false,
     ...(flags.openssh === true && { openssh: true }),
+    ...(flags.routeOrder !== undefined && { routeOrder: flags.routeOrder }),
   };
 }
 

@@ -64,7 +64,6 @@ function openSequence(text: string): number {
     return -1;
   }
   const rest = text.slice(at);
-  // oxlint-disable-next-line no-control-regex
   const ended =
     /^\u001b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\u0007]*\u0007|\\|[ -/]*[0-OQ-WYZ`-~])/.test(rest);
   const begun = text.slice(0, at).match(/\u001b[\]PX^_][^\u0007\u001b]*$/);

@@ -170,7 +170,9 @@ async function ttyWire(path: string, speed: number): Promise<Result<Wire, string
   }
   // A terminal that has no carrier would keep the open waiting.
   const flags = constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK;
-  const file = await open(path, flags).catch((error: Error) => error);
+  const file = await open(path, flags).catch((error: unknown) =>
+    error instanceof Error ? error : new Error('it cannot be opened'),
+  );
   if (file instanceof Error) {
     return fail(cleanLine(file.message, 200));
   }

@@ -22,6 +22,7 @@ export function hostResult(more: Partial<HostResult> = {}): HostResult {
     host: 'web1',
     route: 'ssh',
     routeDescription: 'root@web1',
+    routes: [],
     outcome: 'unchanged',
     stages: [],
     proof: null,

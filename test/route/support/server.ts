@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import ssh2, { type AuthContext, type Connection, type ServerChannel } from 'ssh2';
 import { Secret } from '../../../src/core/secret.ts';
 import type { HostKey } from '../../../src/route/known-hosts.ts';
@@ -35,7 +35,12 @@ export function makeKey(
 /** What a test server does; everything else is refused. */
 export interface ServerOptions {
   readonly hostKeys: readonly KeyPair[];
+  /** Shown before the login, and what the server calls itself. */
+  readonly banner?: string;
+  readonly ident?: string;
   readonly authenticate: (context: AuthContext) => void;
+  /** Takes the place of making a forwarded connection. */
+  readonly onForward?: () => void;
   /** Runs commands; by default each is given to the local `sh`. */
   readonly onExec?: (channel: ServerChannel, command: string, connection: Connection) => void;
 }
@@ -48,12 +53,27 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
+/** A host key that is shown, while the private half belongs to another one. */
+export function forgeKey(shown: KeyPair): KeyPair {
+  const [key] = [ssh2.utils.parseKey(makeKey().private)].flat();
+  if (key === undefined || key instanceof Error) {
+    throw new Error('no key was made');
+  }
+  key.getPublicSSH = () => Buffer.from(shown.hostKey.base64, 'base64');
+  // ssh2 takes a parsed key where its types want text.
+  return { ...shown, private: { key } as unknown as string };
+}
+
 /** An SSH server in this process, on a free port of 127.0.0.1. */
 export async function startServer(options: ServerOptions): Promise<TestServer> {
   const connections: Connection[] = [];
   const tries: string[] = [];
   const server = new ssh2.Server(
-    { hostKeys: options.hostKeys.map((key) => key.private) },
+    {
+      hostKeys: options.hostKeys.map((key) => key.private),
+      ...(options.banner === undefined ? {} : { banner: options.banner }),
+      ...(options.ident === undefined ? {} : { ident: options.ident }),
+    },
     (connection) => {
       connections.push(connection);
       connection.on('error', () => {});
@@ -68,6 +88,9 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
       connection.on('ready', () => serve(connection, options));
     },
   );
+  // sshd has Nagle off, too.
+  const inner = Reflect.get(server, '_srv') as Server;
+  inner.on('connection', (socket) => socket.setNoDelay(true));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
@@ -87,26 +110,36 @@ function serve(connection: Connection, options: ServerOptions): void {
     const session = accept();
     session.on('exec', (acceptExec, _reject, info) => {
       const channel = acceptExec();
-      (options.onExec ?? runLocally)(channel, info.command, connection);
+      const run = options.onExec ?? ((to, command) => runLocally(to, command));
+      run(channel, info.command, connection);
     });
   });
   connection.on('tcpip', (accept, reject, info) => {
-    const socket = connect(info.destPort, info.destIP);
+    if (options.onForward !== undefined) {
+      options.onForward();
+      return;
+    }
+    const socket = connect({ port: info.destPort, host: info.destIP, noDelay: true });
     socket.once('connect', () => {
       const stream = accept();
       stream.on('error', () => {});
       socket.pipe(stream).pipe(socket);
       stream.on('close', () => socket.destroy());
+      stream.on('finish', () => stream.close());
     });
     socket.once('error', () => reject());
   });
 }
 
 /** Gives a command to the local `sh`, as sshd gives it to a login shell. */
-export function runLocally(channel: ServerChannel, command: string): void {
+export function runLocally(
+  channel: ServerChannel,
+  command: string,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): void {
   const child = spawn('sh', ['-c', command], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, SSH_CONNECTION: '192.0.2.7 40000 198.51.100.1 22' },
+    env: { ...environment, SSH_CONNECTION: '192.0.2.7 40000 198.51.100.1 22' },
   });
   channel.pipe(child.stdin);
   child.stdout.pipe(channel, { end: false });
