@@ -29,10 +29,13 @@ async function generate() {
   const { modules } = await load('modules/index.js');
   const { playbookJsonSchema } = await load('playbook/json-schema.js');
   const { referenceMarkdown } = await load('playbook/reference.js');
+  const { presets } = await load('route/console/presets.js');
+  const { presetsMarkdown } = await load('route/console/reference.js');
   const playbooks = await readPlaybooks({ modules, facts: new Set(facts.keys()) });
   return new Map([
     ['schema/playbook.schema.json', `${JSON.stringify(playbookJsonSchema(modules), null, 2)}\n`],
     ['docs/modules.md', referenceMarkdown(modules, playbooks)],
+    ['docs/consoles.md', presetsMarkdown(presets)],
   ]);
 }
 

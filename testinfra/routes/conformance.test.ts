@@ -10,6 +10,7 @@ import { makeMark } from '../../test/route/conformance/mark.ts';
 import { describeConformance, type Stand } from '../../test/route/conformance/suite.ts';
 import { makeTarget } from '../../test/route/support/server.ts';
 import { openLab, type Lab, type LabHost } from '../support/lab.ts';
+import { isFull } from '../support/tier.ts';
 import { forwardTo } from './forward.ts';
 
 // The stands on real hosts. A new route is a row in the table at the end, with a function above it
@@ -177,5 +178,9 @@ const stands: readonly (readonly [
 ];
 
 for (const [name, make, options] of stands) {
-  describeConformance(`${name} to a real host`, make, { timeoutMs: 120_000, ...options });
+  describeConformance(`${name} to a real host`, make, {
+    timeoutMs: 120_000,
+    ...(!isFull && { sizes: { programBytes: 256 * 1024, outputBytes: 1024 * 1024 } }),
+    ...options,
+  });
 }

@@ -334,7 +334,7 @@ const stacks: readonly Row[] = [
     'pam_shells',
     adminOut('account'),
     '/etc/pam.d /etc/shells /etc/passwd /etc/shadow',
-    'echo account required pam_shells.so >>/etc/pam.d/sshd; usermod -s /bin/dash root; sed -i /bash/d /etc/shells',
+    'echo account required pam_shells.so >>/etc/pam.d/sshd; usermod -s /bin/sh root; sed -i /bash/d /etc/shells',
   ),
   pam(
     'a jump over a denial',

@@ -7,6 +7,7 @@ import type { AgentOptions } from './agent.ts';
 import { LinkLost } from './answers.ts';
 import { AgentLink } from './link.ts';
 import { saysBusy, waitingFor } from './prompts.ts';
+import { interruptedFailure } from '../ssh-failure.ts';
 import { reachShell, type ConsoleLogin, type ReachedShell } from './reach.ts';
 import type { Recorder } from './recorder.ts';
 import { Screen } from './screen.ts';
@@ -38,6 +39,9 @@ export async function openConsole(
   signal: AbortSignal,
 ): Promise<Result<OpenConsole, Failure>> {
   const { login, recorder } = options;
+  if (signal.aborted) {
+    return fail(interruptedFailure());
+  }
   const wire = await options.wire();
   if (!wire.ok) {
     const failure = saysBusy(wire.error) ? consoleBusyFailure : consoleClosedFailure;

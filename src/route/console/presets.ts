@@ -161,7 +161,7 @@ export const presets: readonly Preset[] = [
     address: ({ name = '' }) => command(false, 'console', name),
     client: 'console',
     hint: 'conserver: one may write; others only watch, and what they type is thrown away. console -w NAME tells who is there.',
-    seen: 'run here',
+    seen: 'from documentation',
   },
   {
     name: 'tmux',

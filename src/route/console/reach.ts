@@ -374,7 +374,7 @@ class Reach {
       await this.#listen(this.#times.quiet);
       return null;
     }
-    if ((await this.#ask(' exec /bin/sh', 'exec')) === null) {
+    if ((await this.#ask(' unset HISTFILE; exec /bin/sh', 'exec')) === null) {
       throw new Stop(noConsoleShellFailure(this.#login.user, this.#screen.lastLines(8)));
     }
     await this.#makePlain();

@@ -29,6 +29,8 @@ export class ConsoleSession implements Session {
   readonly #onNotice: (sentence: string) => void;
   #open: OpenConsole;
   #errors = '';
+  #closed: Promise<string | null> | null = null;
+  #told = false;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -56,8 +58,10 @@ export class ConsoleSession implements Session {
   }
 
   async close(): Promise<void> {
-    const left = await this.#open.close();
-    if (left !== null) {
+    this.#closed ??= this.#open.close();
+    const left = await this.#closed;
+    if (left !== null && !this.#told) {
+      this.#told = true;
       this.#onNotice(left);
     }
   }

@@ -44,6 +44,8 @@ export interface ConformanceOptions {
    * death from that of the shell: there it is `lost`, which claims nothing.
    */
   readonly signalIs?: 'signal' | 'lost';
+  /** True where a program goes on over a new connection, and its end is told. */
+  readonly resumes?: boolean;
 }
 
 const never = new AbortController().signal;
@@ -68,7 +70,7 @@ export function describeConformance(
     programBytes: 1024 * 1024,
     outputBytes: 10 * 1024 * 1024,
   };
-  const { timeoutMs = 60_000, silenceMs = 300, signalIs = 'signal' } = options;
+  const { timeoutMs = 60_000, silenceMs = 300, signalIs = 'signal', resumes = false } = options;
 
   describe(`${name} conforms`, { timeout: timeoutMs }, () => {
     let stand: Stand;
@@ -218,7 +220,7 @@ sha256sum <"$file"; cat "$file"; rm "$file"`;
       await expectNothingLeft(here);
     });
 
-    test('a connection that breaks: the program is lost, and a new one can be opened', async (context) => {
+    test(`a connection that breaks: the program ${resumes ? 'goes on' : 'is lost'}, and a new one can be opened`, async (context) => {
       const { breakConnection, mend } = stand;
       if (breakConnection === undefined) {
         context.skip('there is no connection that could break');
@@ -235,7 +237,7 @@ sha256sum <"$file"; cat "$file"; rm "$file"`;
         signal: never,
         idleMs,
       });
-      expect(result).toMatchObject({ ok: true, value: { type: 'lost' } });
+      expect(result).toMatchObject({ ok: true, value: { type: resumes ? 'code' : 'lost' } });
       expect(Buffer.concat(chunks).toString()).toBe('begun\n');
       await session.close();
       await mend?.();

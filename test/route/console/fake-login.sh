@@ -1,13 +1,14 @@
 # A login as on a serial line: getty, login(1), and a shell. FAKE_USER, FAKE_PASSWORD, FAKE_SHELL.
 trap 'exit 0' HUP
-while :; do
-  stty sane echo
+# A real one is not in the process group of the shell.
+trap : INT
+while stty sane echo; do
   printf '\r\nDebian GNU/Linux 12 web1 ttyS0\r\n\r\nweb1 login: '
-  IFS= read -r user || exit
+  IFS= read -r user || continue
   [ -n "$user" ] || continue
   stty -echo
   printf 'Password: '
-  IFS= read -r password || exit
+  IFS= read -r password || continue
   stty echo
   printf '\n'
   if [ "$user" != "$FAKE_USER" ] || [ "$password" != "$FAKE_PASSWORD" ]; then

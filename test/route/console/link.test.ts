@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Line } from '../../../src/route/console/line.ts';
 import { AgentLink } from '../../../src/route/console/link.ts';
-import { SimulatedHost, type Weather } from './simulator.ts';
+import { SimulatedHost, type Damage, type Weather } from './simulator.ts';
 
 const hosts: SimulatedHost[] = [];
 
@@ -49,18 +49,35 @@ describe('the agent', () => {
   });
 });
 
+const both = (damage: Damage): Weather => ({ up: damage, down: damage });
+
 const weathers: [string, Weather][] = [
-  ['loss 1e-4', { up: { loss: 1e-4 }, down: { loss: 1e-4 } }],
-  ['loss 1e-3', { up: { loss: 1e-3 }, down: { loss: 1e-3 } }],
-  ['loss 1e-2', { up: { loss: 1e-2 }, down: { loss: 1e-2 } }],
-  ['duplication 5e-3', { up: { duplication: 5e-3 }, down: { duplication: 5e-3 } }],
-  ['bursts', { up: { burst: 64, burstEvery: 8000 }, down: { burst: 64, burstEvery: 8000 } }],
-  ['kernel lines', { noise: { text: '[ 12.3] usb 1-1: new device\r\n', everyBytes: 700 } }],
+  ['loss 1e-4', both({ loss: 1e-4 })],
+  ['loss 1e-3', both({ loss: 1e-3 })],
+  ['bursts of loss', both({ burst: 64, burstEvery: 8000 })],
+  ['kernel messages', { noise: { text: '[ 12.3] usb 1-1: new device\r\n', everyBytes: 700 } }],
+  ['words of wall', { noise: { text: '\r\nBroadcast message from root\r\n', everyBytes: 2000 } }],
+  ['marks of systemd', { noise: { text: '\u001b]3008;start=1234\u001b\\', everyBytes: 900 } }],
+  ['bracketed paste', { noise: { text: '\u001b[?2004h', everyBytes: 500 } }],
+  ['questions of a line editor', { noise: { text: '\u001b[6n', everyBytes: 500 } }],
+  ['NUL and Latin-1', { noise: { text: '\u0000\u00e9', everyBytes: 900 } }],
+  ['300 ms of latency', { latencyMs: 300 }],
+  ['stalls of a second', { stall: { ms: 1000, everyMs: 4000 } }],
+  ['a byte at a time', { oneByteAtATime: true }],
+];
+
+// These take minutes: `npm run test:full`.
+const bad: [string, Weather][] = [
+  ['duplication 5e-3', both({ duplication: 5e-3 })],
+  ['9600 baud', { baud: 9600 }],
+  ['a stall of 20 s', { stall: { ms: 20_000, everyMs: 30_000 } }],
+  ['9600 baud and loss 1e-3', { ...both({ loss: 1e-3 }), baud: 9600 }],
 ];
 
 describe('a line with', () => {
-  test.each(weathers)('%s', { timeout: 120_000 }, async (_, weather) => {
+  const all = process.env['REMEDY_FULL'] === '1' ? [...weathers, ...bad] : weathers;
+  test.each(all)('%s', { timeout: 300_000 }, async (_, weather) => {
     const link = await started(weather, 'dash');
-    await roundTrip(link, 6000);
+    await roundTrip(link, 4000);
   });
 });

@@ -41,7 +41,7 @@ class Direction {
   readonly #deliver: (bytes: Buffer) => void;
   readonly #random: () => number;
   readonly #began = performance.now();
-  #queue: number[] = [];
+  readonly #queue: number[] = [];
   #sinceBurst = 0;
   #sinceNoise = 0;
   #timer: NodeJS.Timeout | null = null;

@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { differences, openLab, snapshot, type Lab, type LabHost } from '../support/lab.ts';
+import { hostOf, type RunDocument } from '../support/remedy.ts';
+
+let lab: Lab;
+const password = 'Ohb4ooL1 x';
+
+beforeAll(async () => {
+  lab = await openLab();
+});
+
+afterAll(async () => {
+  await lab.down();
+});
+
+async function setPassword(host: LabHost, user: string): Promise<void> {
+  await host.exec(['chpasswd'], { stdin: `${user}:${password}\n` });
+}
+
+interface Ran {
+  readonly status: number | null;
+  readonly document: RunDocument;
+  readonly transcript: string;
+}
+
+async function run(
+  host: LabHost,
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Ran> {
+  const log = join(lab.ctl.home, `${host.name}.log`);
+  const flags = ['--host', host.ipv4 ?? '', '--user', 'root', '--identity', lab.ctl.keyFile];
+  const result = await lab.remedy(
+    [
+      'run',
+      ...words,
+      ...flags,
+      ...['--known-hosts', lab.knownHosts, '--console', host.consoleCommand],
+      ...['--console-log', log, '--output', 'json'],
+    ],
+    { env, timeoutMs: 240_000 },
+  );
+  const transcript = await readFile(log, 'utf8').catch(() => '');
+  return { status: result.status, document: result.json<RunDocument>(), transcript };
+}
+
+/** A login is asked for again: nobody left a shell open. */
+const shellsOnConsole = `ps -e -o tty=,args= | awk '$1 == "pts/0" || $1 == "console"' | grep -v getty || :`;
+
+describe.concurrent('a host that only its console reaches', () => {
+  test('is looked at and left as it was, then repaired, proven, and logged out of', async () => {
+    const host = await lab.up('console');
+    await setPassword(host, 'root');
+    await host.read('systemctl stop ssh && systemctl mask ssh');
+    const env = { REMEDY_CONSOLE_PASSWORD: password };
+    const before = await snapshot(host);
+
+    const dry = await run(host, ['start-sshd', '--dry-run'], env);
+    expect(hostOf(dry.document)).toMatchObject({ outcome: 'would-change', route: 'console' });
+    const left = differences(before, await snapshot(host));
+    // What any login by password leaves.
+    expect(left.filter((line) => !/lastlog|wtmp|btmp/.test(line))).toEqual([]);
+
+    const real = await run(host, ['start-sshd', '--yes'], env);
+    expect(real.status, JSON.stringify(hostOf(real.document).failure)).toBe(0);
+    expect(hostOf(real.document)).toMatchObject({
+      outcome: 'changed',
+      route: 'console',
+      proof: { level: 'login', before: 'none' },
+    });
+    expect((await host.login('root')).status).toBe(0);
+    expect(await host.read(shellsOnConsole)).toBe('');
+    expect(real.transcript).not.toContain(password);
+    expect(real.transcript).toMatch(/login: "\n$/);
+    expect(await host.read('ls -A /root')).not.toContain('history');
+    expect(await host.read('ls -d /run/remedy-console-* 2>/dev/null || :')).toBe('');
+    await host.down();
+  });
+
+  test('is reached by a user who becomes root by sudo, with one try of a password', async () => {
+    const host = await lab.up('sudo', { sudo: 'password', usePty: true });
+    await setPassword(host, 'admin');
+    await host.read('systemctl stop ssh');
+    const env = { REMEDY_CONSOLE_USER: 'admin', REMEDY_CONSOLE_PASSWORD: password };
+    const wrong = await run(host, ['start-sshd', '--yes'], {
+      ...env,
+      REMEDY_SUDO_PASSWORD: 'not this one',
+    });
+    expect(wrong.status).toBe(77);
+    expect(hostOf(wrong.document).failure).toMatchObject({ code: 'no-sudo' });
+    expect(await host.read(shellsOnConsole)).toBe('');
+
+    const real = await run(host, ['start-sshd', '--yes'], env);
+    expect(real.status, JSON.stringify(hostOf(real.document).failure)).toBe(0);
+    expect((await host.login('root')).status).toBe(0);
+    expect(await host.read(shellsOnConsole)).toBe('');
+    expect(real.transcript).not.toContain(password);
+    await host.down();
+  });
+});
