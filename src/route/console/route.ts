@@ -6,7 +6,7 @@ import { childEnvironment } from '../child-channel.ts';
 import type { Route } from '../route.ts';
 import type { ConsoleAddress } from './address.ts';
 import { openConsole, type OpenOptions } from './open.ts';
-import type { ConsoleTimes } from './reach.ts';
+import type { ConsoleTimes } from './dialogue.ts';
 import type { Recorder } from './recorder.ts';
 import { ConsoleSession } from './session.ts';
 import { openWire, type Wire } from './wire.ts';
@@ -28,6 +28,8 @@ export interface ConsoleRouteOptions {
   /** Seconds without a word of ours after which the host ends our shell; 900 unless given. */
   readonly deadManSeconds?: number;
   readonly times?: Partial<ConsoleTimes>;
+  /** Begins the name of what is stored on the host; letters and digits; for tests. */
+  readonly mark?: string;
   /** Lays the line; for tests. */
   readonly wire?: () => Promise<Result<Wire, string>>;
 }
@@ -58,7 +60,7 @@ export function createConsoleRoute(options: ConsoleRouteOptions): Route {
         },
         link: {
           // Another opening of the same session finds what an earlier one left on the host.
-          session: randomBytes(5).toString('hex'),
+          session: `${options.mark ?? ''}${randomBytes(5).toString('hex')}`,
           deadManSeconds: options.deadManSeconds ?? deadManSeconds,
         },
         recorder,

@@ -3,13 +3,16 @@ import { consoleOf, isRoot } from '../console/support.ts';
 import { describeConformance, type Stand } from './suite.ts';
 
 async function consoleStand(): Promise<Stand> {
-  const { host, route } = consoleOf();
+  // Others may have a console open in this very moment.
+  const mark = `conform${process.pid}`;
+  const { host, route } = consoleOf({}, { mark });
   const mute = consoleOf({}, { command: 'stty raw -echo; exec cat >/dev/null' });
   return {
     route,
     breakConnection: async () => host.cut(),
     stuck: [{ phase: 'first answer', route: mute.route, code: 'route-timeout' }],
-    leftThere: async () => readdirSync('/run').filter((name) => name.startsWith('remedy-console-')),
+    leftThere: async () =>
+      readdirSync('/run').filter((name) => name.startsWith(`remedy-console-${mark}`)),
     close: async () => {
       host.end();
       mute.host.end();

@@ -30,6 +30,7 @@ export interface Given {
   /** What is on the terminal in place of the fake login. */
   readonly command?: string;
   readonly deadManSeconds?: number;
+  readonly mark?: string;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -62,6 +63,7 @@ export function consoleOf(weather: Weather = {}, given: Given = {}): TestConsole
     recorder,
     onNotice: (text) => notices.push(text),
     deadManSeconds: given.deadManSeconds ?? 60,
+    ...(given.mark !== undefined && { mark: given.mark }),
     times: { quiet: 800, settle: 150, answer: 4000, login: 8000, stray: 3000, noise: 6000 },
     wire: async () => {
       lines += 1;
