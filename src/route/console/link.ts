@@ -37,6 +37,11 @@ export class AgentLink {
     this.#talk = new Talk(line);
   }
 
+  /** What the agent has to work with. @throws LinkLost before `start`. */
+  get tools(): AgentFacts {
+    return this.#talk.facts;
+  }
+
   /** Stops to listen. */
   end(): void {
     this.#talk.answers.end();

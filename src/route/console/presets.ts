@@ -166,7 +166,7 @@ export const presets: readonly Preset[] = [
   {
     name: 'tmux',
     form: 'PANE',
-    pattern: /^(?<pane>[%@=:.A-Za-z0-9_-]{1,80})$/,
+    pattern: /^(?<pane>[%@=:.A-Za-z0-9_][%@=:.A-Za-z0-9_-]{0,79})$/,
     address: ({ pane = '' }) => ({ type: 'tmux', pane }),
     client: 'tmux',
     hint: 'tmux: the pane must show the console, with nobody else typing in it.',

@@ -20,7 +20,6 @@ export type Waiting =
 /** Prompts by the end of the last line; the first that fits counts. Only endings: what stands before may be cut. */
 const prompts: readonly (readonly [RegExp, Waiting])[] = [
   [/(?:give|enter) root password[^\n]*:\s*$/i, 'maintenance-password'],
-  [/or (?:type|press) Control-D to continue\)?:?\s*$/i, 'maintenance-password'],
   [/press enter[^\n]*(?:maintenance|continue)[^\n]*$/i, 'maintenance-enter'],
   [/please (?:unlock disk|enter passphrase)[^\n]*:\s*$/i, 'disk'],
   [/passphrase for [^\n]*:\s*\**$/i, 'disk'],
@@ -51,6 +50,11 @@ export function waitingFor(lastLine: string, screen: string): Waiting {
   const line = lastLine.trimEnd();
   if (menus.test(screen.split('\n').slice(-25).join('\n')) && !/login:\s*$/.test(line)) {
     return 'bootloader';
+  }
+  // sulogin(8) asks over two lines: what it wants stands in the first.
+  if (/or (?:type|press) Control-D to continue\)?:?$/i.test(line)) {
+    const before = screen.split('\n').slice(-3).join('\n');
+    return /press enter/i.test(before) ? 'maintenance-enter' : 'maintenance-password';
   }
   return prompts.find(([pattern]) => pattern.test(line))?.[1] ?? 'nothing';
 }

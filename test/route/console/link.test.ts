@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Line } from '../../../src/route/console/line.ts';
 import { AgentLink } from '../../../src/route/console/link.ts';
@@ -46,6 +49,28 @@ describe('the agent', () => {
   test.each(shells)('runs in %s', async (shell) => {
     const link = await started({}, shell);
     await roundTrip(link, 2000);
+  });
+});
+
+// dash lets a function stand before its own `command`, so that tools seem to be missing.
+const missing = 'cksum|base64|openssl|python3|perl|gzip|sha256sum|fold|setsid';
+
+describe('a host without', () => {
+  test('all the tools that are nice to have', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'remedy-bare-'));
+    const file = join(folder, 'env');
+    writeFileSync(file, `command() { case $2 in ${missing}) return 1 ;; esac; type "$2"; }\n`);
+    const link = await started({}, `env ENV=${file} dash -i`);
+    expect(link.tools).toEqual({
+      check: 'sum',
+      encodes: 'hex',
+      decodes: 'oct',
+      gzip: false,
+      digests: 'length',
+      uid: process.getuid?.() ?? 0,
+    });
+    await roundTrip(link, 500);
+    rmSync(folder, { recursive: true });
   });
 });
 
