@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { consoleOf, isRoot, opened, password, runOptions, type TestConsole } from './support.ts';
@@ -76,5 +76,39 @@ describe.skipIf(!isRoot)('a console with a login', () => {
     const pid = readFileSync(join(home, 'pid'), 'utf8').trim();
     await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 10_000 }).toBe(false);
     await session.close();
+  });
+
+  test('a controller that dies leaves no root shell behind', { timeout: 60_000 }, async () => {
+    const { route, host } = start({}, { deadManSeconds: 5, mark: 'dead' });
+    await opened(route);
+    host.cut();
+    const before = host.shown.length;
+    await expect
+      .poll(() => host.shown.slice(before).includes('web1 login: '), { timeout: 40_000 })
+      .toBe(true);
+    const left = readdirSync('/run').filter((name) => name.startsWith('remedy-console-dead'));
+    expect(left).toEqual([]);
+  });
+});
+
+describe.skipIf(!isRoot)('a shell that somebody left open', () => {
+  test.each([
+    ['at its prompt', ''],
+    ['in a program', 'cat\r'],
+    ['in the middle of a text', 'cat <<end\rone\r'],
+    ['in the middle of a line', 'echo not done'],
+    ['with a stopped line', '\u0013'],
+  ])('%s', { timeout: 60_000 }, async (_, typed) => {
+    const { route, host, notices } = start({}, { command: "PS1='# ' exec dash -i" });
+    await expect.poll(() => host.shown).toContain('# ');
+    host.wire().write(Buffer.from(typed));
+    await expect.poll(() => host.typed).toBe(typed);
+    const session = await opened(route);
+    const options = runOptions();
+    expect(await session.run('echo here', options)).toMatchObject({ ok: true, value: { code: 0 } });
+    expect(options.output().toString()).toBe('here\n');
+    await session.close();
+    expect(notices.join()).toContain('taken over');
+    await expect.poll(() => host.isGone, { timeout: 10_000 }).toBe(true);
   });
 });

@@ -112,6 +112,8 @@ export class SimulatedHost {
   #hangUp: ((why: string) => void) | null = null;
   /** All that was typed, as it reached the terminal. */
   typed = '';
+  /** All that the terminal showed, whether anybody saw it or not. */
+  shown = '';
 
   constructor(command: string, environment: Readonly<Record<string, string>> = {}) {
     this.#child = spawn('script', ['-qfec', command, '/dev/null'], {
@@ -173,6 +175,7 @@ export class SimulatedHost {
   }
 
   #onOutput(bytes: Buffer): void {
+    this.shown += bytes.toString('latin1');
     this.#up?.push(bytes, this.#noise);
   }
 }
