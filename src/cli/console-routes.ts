@@ -1,8 +1,7 @@
 import { RunFailure } from '../core/failure.ts';
 import { checkUserName } from '../core/host-name.ts';
-import { quoteArgv } from '../core/quote.ts';
 import type { Secret } from '../core/secret.ts';
-import { parseConsole, type ConsoleAddress } from '../route/console/address.ts';
+import { describeAddress, parseConsole } from '../route/console/address.ts';
 import { presetOf } from '../route/console/presets.ts';
 import { fileRecorder } from '../route/console/recorder.ts';
 import { createConsoleRoute } from '../route/console/route.ts';
@@ -43,7 +42,7 @@ export function consoleRoutes(
     const preset = presetOf(text);
     if (flags.verbose) {
       const seen = preset === null ? '' : ` (${preset.seen})`;
-      notice(`console ${text}: ${shownAddress(address.value)}${seen}`);
+      notice(`console ${text}: ${describeAddress(address.value)}${seen}`);
     }
     return createConsoleRoute({
       text,
@@ -70,19 +69,4 @@ function consoleUser(): string {
     );
   }
   return user;
-}
-
-function shownAddress(address: ConsoleAddress): string {
-  switch (address.type) {
-    case 'command':
-      return `${quoteArgv(address.argv)}${address.pty ? ', on a terminal of its own' : ''}`;
-    case 'unix':
-      return `the socket ${address.path}`;
-    case 'tcp':
-      return `${address.host} port ${address.port}`;
-    case 'tty':
-      return `the line ${address.path} at ${address.speed} bits a second`;
-    case 'tmux':
-      return `the tmux pane ${address.pane}`;
-  }
 }

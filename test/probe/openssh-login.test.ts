@@ -4,13 +4,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { proveOpensshLogin } from '../../src/probe/openssh-login.ts';
 import type { OpensshOptions } from '../../src/route/openssh-client.ts';
 import { acceptPassword, makeKey, secret } from '../route/support/server.ts';
-import {
-  knownHostsLine,
-  makeStand,
-  never,
-  whyNoClient,
-  type Stand,
-} from '../route/support/openssh.ts';
+import { knownHostsLine, makeStand, whyNoClient, type Stand } from '../route/support/openssh.ts';
+import { never } from '../route/support/ready.ts';
 
 const missing = whyNoClient();
 if (missing !== null) {

@@ -6,8 +6,8 @@ import { createExecRoute, splitCommand } from '../../src/route/exec.ts';
 import type { Argv } from '../../src/core/quote.ts';
 import type { Route, Session } from '../../src/route/route.ts';
 import { temporaryDirectory } from './support/files.ts';
+import { never, run } from './support/ready.ts';
 
-const never = new AbortController().signal;
 const noSudo = { sudoPassword: null, askSudoPassword: async () => null, environment: process.env };
 
 async function open(route: Route): Promise<Session> {
@@ -17,16 +17,6 @@ async function open(route: Route): Promise<Session> {
   }
   onTestFinished(async () => opened.value.close());
   return opened.value;
-}
-
-async function run(session: Session, program: string): Promise<{ exit: unknown; output: Buffer }> {
-  const chunks: Buffer[] = [];
-  const exit = await session.run(program, {
-    onOutput: (chunk) => chunks.push(chunk),
-    signal: never,
-    idleMs: 20_000,
-  });
-  return { exit: exit.ok ? exit.value : exit.error, output: Buffer.concat(chunks) };
 }
 
 function execRoute(argv: Argv, more: Partial<Parameters<typeof createExecRoute>[0]> = {}): Route {

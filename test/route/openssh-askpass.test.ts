@@ -8,12 +8,12 @@ import {
   knownHostsLine,
   makeStand,
   openSession,
-  runProgram,
   tryOpen,
   whyNoClient,
   writePrivate,
   type Stand,
 } from './support/openssh.ts';
+import { run as runProgram } from './support/ready.ts';
 
 const missing = whyNoClient();
 if (missing !== null) {

@@ -5,15 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { makeKey, runLocally } from './support/server.ts';
-import {
-  knownHostsLine,
-  makeStand,
-  never,
-  openSession,
-  runProgram,
-  tryOpen,
-  whyNoClient,
-} from './support/openssh.ts';
+import { knownHostsLine, makeStand, openSession, tryOpen, whyNoClient } from './support/openssh.ts';
+import { never, run as runProgram } from './support/ready.ts';
 
 const missing = whyNoClient();
 if (missing !== null) {

@@ -1,5 +1,5 @@
 import type { Failure } from '../../core/failure.ts';
-import type { Argv } from '../../core/quote.ts';
+import { quoteArgv, type Argv } from '../../core/quote.ts';
 import { fail, ok, type Result } from '../../core/result.ts';
 import { notContacted } from '../../core/failure.ts';
 import { cleanLine } from '../../core/clean.ts';
@@ -46,6 +46,29 @@ export function parseConsole(text: string): Result<ConsoleAddress, Failure> {
   const pty = text.startsWith('pty:');
   const argv = splitCommand(pty ? text.slice('pty:'.length) : text, '--console');
   return argv.ok ? ok({ type: 'command', argv: argv.value, pty }) : argv;
+}
+
+/**
+ * What stands behind an address, for people.
+ *
+ * @param code how words that a machine reads are marked; not at all unless given.
+ */
+export function describeAddress(
+  address: ConsoleAddress,
+  code: (words: string) => string = (words) => words,
+): string {
+  switch (address.type) {
+    case 'command':
+      return `${code(quoteArgv(address.argv))}${address.pty ? ', on a terminal of its own' : ''}`;
+    case 'unix':
+      return `the socket ${code(address.path)}`;
+    case 'tcp':
+      return `${code(address.host)} port ${address.port}`;
+    case 'tty':
+      return `the line ${code(address.path)} at ${address.speed} bits a second`;
+    case 'tmux':
+      return `the tmux pane ${code(address.pane)}`;
+  }
 }
 
 function badConsole(text: string, why: string): Failure {

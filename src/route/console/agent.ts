@@ -6,6 +6,7 @@
  * Every answer begins with the nonce on a line of its own: `NONCE VERB WORDS CHECK`.
  */
 import { checkAlphabet } from './check.ts';
+import { split } from './word.ts';
 
 // The loader takes lines `INDEX LENGTH TEXT`, and says twice which index it wants next, so that no damaged
 // number is believed. `run LENGTH CRC` runs the whole where both are right; where there is no cksum the CRC
@@ -16,9 +17,7 @@ $N $i $i";read -r n k l;do case $n.$k in $i.\${#l})a="$a$l
 
 /** The loader as the lines that are typed; `nonce` is random. */
 export function loaderLines(nonce: string): string[] {
-  // Split, so that an echo of what is typed is no answer.
-  const split = `${nonce.slice(0, 4)}""${nonce.slice(4)}`;
-  return loaderText.replace('@NONCE@', split).split('\n');
+  return loaderText.replace('@NONCE@', split(nonce)).split('\n');
 }
 
 /** How the agent is made. */

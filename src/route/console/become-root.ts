@@ -1,6 +1,7 @@
 import type { Secret } from '../../core/secret.ts';
-import { randomWord, split, Stop, type Dialogue } from './dialogue.ts';
+import { Stop, type Dialogue } from './dialogue.ts';
 import { consoleSudoFailure } from './failure.ts';
+import { randomWord, split } from './word.ts';
 
 const refused = /sudoers|not allowed to|may not run|command not found|: not found|I'm afraid/i;
 

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Failure } from '../../core/failure.ts';
 import { interruptedFailure } from '../ssh-failure.ts';
@@ -11,6 +10,7 @@ import {
 import type { Line } from './line.ts';
 import { saysBusy, waitingFor, type Waiting } from './prompts.ts';
 import { Screen } from './screen.ts';
+import { randomWord, split } from './word.ts';
 
 /** How long what is waited for, in milliseconds. */
 export interface ConsoleTimes {
@@ -190,14 +190,4 @@ export class Dialogue {
       throw new Stop(consoleClosedFailure(this.#place, [ended, said].join('\n')));
     }
   }
-}
-
-/** A word that nothing else says. */
-export function randomWord(): string {
-  return randomBytes(6).toString('hex');
-}
-
-/** A word as it is typed, so that its echo is not the word. */
-export function split(word: string): string {
-  return `${word.slice(0, 6)}""${word.slice(6)}`;
 }

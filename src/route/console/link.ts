@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { AgentOptions } from './agent.ts';
 import { LinkLost } from './answers.ts';
 import { fetchText } from './download.ts';
@@ -8,6 +7,7 @@ import { loadAgent } from './loader.ts';
 import { digestBy, pack, unpack } from './pack.ts';
 import { Talk, type AgentFacts } from './talk.ts';
 import { sendText, UploadSize } from './upload.ts';
+import { randomWord } from './word.ts';
 
 /** What has become of a program, and what it has said since. */
 export interface Progress {
@@ -58,7 +58,7 @@ export class AgentLink {
       if (attempt > 0) {
         await this.#interrupt();
       }
-      const nonce = randomBytes(6).toString('hex');
+      const nonce = randomWord();
       this.#talk.meet(nonce, null);
       // A loader that was damaged says nothing; now and then a slow line is waited for.
       const way = { line, answers, firstMs: attempt % 8 === 0 ? firstMs : againMs };

@@ -12,8 +12,6 @@ export interface Preset {
   readonly pattern: RegExp;
   /** The address from the groups of `pattern`. */
   readonly address: (groups: Readonly<Record<string, string>>) => ConsoleAddress;
-  /** The program that must be on this machine; null where none is needed. */
-  readonly client: string | null;
   /** What it needs, how many may use it, how it is left: for the person whose console does not open. */
   readonly hint: string;
   /** Whether its command was run by our tests, or is taken from its maker's documentation. */
@@ -40,7 +38,6 @@ export const presets: readonly Preset[] = [
     pattern: /^(?<id>i-[0-9a-f]{8,20})@(?<region>[a-z]{2}(?:-[a-z]+)+-\d)$/,
     address: ({ id = '', region = '' }) =>
       ssh('--', `${id}.port0@serial-console.ec2-instance-connect.${region}.aws`),
-    client: 'ssh',
     hint: 'EC2: first, not more than 60 s before: aws ec2-instance-connect send-serial-console-ssh-public-key --instance-id INSTANCE --serial-port 0 --ssh-public-key file://KEY.pub. The account must allow the serial console. One session at a time; it is free 30 s after it was left.',
     seen: 'from documentation',
   },
@@ -54,7 +51,6 @@ export const presets: readonly Preset[] = [
         ...(['gcloud', 'compute', 'connect-to-serial-port', vm, '--port=1'] as const),
         ...(zone === undefined ? [] : [`--zone=${zone}`]),
       ),
-    client: 'gcloud',
     hint: 'Google Cloud: the VM needs the metadata serial-port-enable=TRUE, and a user with a password.',
     seen: 'from documentation',
   },
@@ -64,7 +60,6 @@ export const presets: readonly Preset[] = [
     pattern: /^(?<group>[A-Za-z0-9_().-]{1,90})\/(?<vm>[A-Za-z0-9][A-Za-z0-9._-]{0,63})$/,
     address: ({ group = '', vm = '' }) =>
       command(true, 'az', 'serial-console', 'connect', '-g', group, '-n', vm),
-    client: 'az',
     hint: 'Azure: boot diagnostics must be on (they keep all output). Whoever comes later pushes the earlier one off. The extension: az extension add --name serial-console.',
     seen: 'from documentation',
   },
@@ -80,7 +75,6 @@ export const presets: readonly Preset[] = [
         '--',
         instance,
       ),
-    client: 'ssh',
     hint: 'Oracle Cloud: make the connection first: oci compute instance-console-connection create. One at a time; a session that was cut blocks the next one until it times out.',
     seen: 'from documentation',
   },
@@ -90,7 +84,6 @@ export const presets: readonly Preset[] = [
     pattern: new RegExp(`^(?<user>${word})@(?<place>[a-z0-9-]+)/(?<label>${word})$`),
     address: ({ user = '', place = '', label = '' }) =>
       ssh('--', `${user}@lish-${place}.linode.com`, label),
-    client: 'ssh',
     hint: 'Linode: Lish wants an SSH key of your account. To end a session that is stuck: the command kill in Lish.',
     seen: 'from documentation',
   },
@@ -99,7 +92,6 @@ export const presets: readonly Preset[] = [
     form: 'DOMAIN',
     pattern: new RegExp(`^(?<domain>${word})$`),
     address: ({ domain = '' }) => command(true, 'virsh', 'console', domain),
-    client: 'virsh',
     hint: 'libvirt: one at a time («Active console session exists»); virsh console --force DOMAIN takes it over. Set LIBVIRT_DEFAULT_URI for another machine.',
     seen: 'from documentation',
   },
@@ -108,7 +100,6 @@ export const presets: readonly Preset[] = [
     form: 'VMID',
     pattern: /^(?<id>\d{3,9})$/,
     address: ({ id = '' }) => ({ type: 'unix', path: `/var/run/qemu-server/${id}.serial0` }),
-    client: null,
     hint: 'Proxmox: run this on the node of the VM, as root. The VM needs a serial port: qm set VMID -serial0 socket. One reader at a time.',
     seen: 'from documentation',
   },
@@ -117,7 +108,6 @@ export const presets: readonly Preset[] = [
     form: 'NAME',
     pattern: new RegExp(`^(?<name>(?:${word}:)?${word})$`),
     address: ({ name = '' }) => command(true, 'incus', 'console', name),
-    client: 'incus',
     hint: "Incus: one at a time; --force takes it over. For a container --exec 'incus exec NAME -- sh' is better.",
     seen: 'from documentation',
   },
@@ -132,7 +122,6 @@ export const presets: readonly Preset[] = [
         'sol',
         'activate',
       ),
-    client: 'ipmitool',
     hint: 'IPMI: the password is read from IPMI_PASSWORD. Usually one session («SOL payload already active»); to free it: ipmitool … sol deactivate.',
     seen: 'from documentation',
   },
@@ -141,7 +130,6 @@ export const presets: readonly Preset[] = [
     form: '[USER@]HOST',
     pattern: /^(?<host>(?:[A-Za-z0-9_.-]+@)?[A-Za-z0-9][A-Za-z0-9.:-]*)$/,
     address: ({ host = '' }) => ssh('--', host, 'vsp'),
-    client: 'ssh',
     hint: 'HPE iLO: the firmware must route the serial port to it. One at a time («already in use»).',
     seen: 'from documentation',
   },
@@ -150,7 +138,6 @@ export const presets: readonly Preset[] = [
     form: '[USER@]HOST',
     pattern: /^(?<host>(?:[A-Za-z0-9_.-]+@)?[A-Za-z0-9][A-Za-z0-9.:-]*)$/,
     address: ({ host = '' }) => ssh('--', host, 'console com2'),
-    client: 'ssh',
     hint: 'Dell iDRAC: serial over LAN must be on, with the speed of the getty.',
     seen: 'from documentation',
   },
@@ -159,7 +146,6 @@ export const presets: readonly Preset[] = [
     form: 'NAME',
     pattern: new RegExp(`^(?<name>${word})$`),
     address: ({ name = '' }) => command(false, 'console', name),
-    client: 'console',
     hint: 'conserver: one may write; others only watch, and what they type is thrown away. console -w NAME tells who is there.',
     seen: 'from documentation',
   },
@@ -168,7 +154,6 @@ export const presets: readonly Preset[] = [
     form: 'PANE',
     pattern: /^(?<pane>[%@=:.A-Za-z0-9_][%@=:.A-Za-z0-9_-]{0,79})$/,
     address: ({ pane = '' }) => ({ type: 'tmux', pane }),
-    client: 'tmux',
     hint: 'tmux: the pane must show the console, with nobody else typing in it.',
     seen: 'run here',
   },

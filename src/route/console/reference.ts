@@ -1,5 +1,4 @@
-import { quoteArgv } from '../../core/quote.ts';
-import type { ConsoleAddress } from './address.ts';
+import { describeAddress } from './address.ts';
 import type { Preset } from './presets.ts';
 
 const examples: Readonly<Record<string, string>> = {
@@ -32,7 +31,7 @@ export function presetsMarkdown(presets: readonly Preset[]): string {
       '',
       preset.hint,
       '',
-      `\`--console ${preset.name}:${example}\` stands for ${shown(address)}.`,
+      `\`--console ${preset.name}:${example}\` stands for ${describeAddress(address, (words) => `\`${words}\``)}.`,
       '',
       preset.seen === 'run here'
         ? 'The command is run by our tests.'
@@ -47,19 +46,4 @@ export function presetsMarkdown(presets: readonly Preset[]): string {
     '',
     ...sections,
   ].join('\n');
-}
-
-function shown(address: ConsoleAddress): string {
-  switch (address.type) {
-    case 'command':
-      return `\`${quoteArgv(address.argv)}\`${address.pty ? ' on a terminal of its own' : ''}`;
-    case 'unix':
-      return `the socket \`${address.path}\``;
-    case 'tmux':
-      return `the pane \`${address.pane}\`, over tmux's control mode`;
-    case 'tcp':
-      return `\`${address.host}\` port ${address.port}`;
-    case 'tty':
-      return `\`${address.path}\` at ${address.speed} bits a second`;
-  }
 }

@@ -7,6 +7,7 @@ import { createOpensshRoute } from '../../../src/route/openssh.ts';
 import type { OpensshTarget } from '../../../src/route/openssh-options.ts';
 import type { Session } from '../../../src/route/route.ts';
 import { temporaryDirectory } from './files.ts';
+import { never } from './ready.ts';
 import {
   acceptKey,
   makeKey,
@@ -26,8 +27,6 @@ export function whyNoClient(): string | null {
     return 'there is no OpenSSH client (ssh) on this machine';
   }
 }
-
-export const never = new AbortController().signal;
 
 /** A server, the keys of both sides, and what the client needs to log in to it. */
 export interface Stand {
@@ -119,18 +118,4 @@ export async function openSession(stand: Stand): Promise<Session> {
     throw new Error(JSON.stringify(opened.error, null, 2));
   }
   return opened.value;
-}
-
-/** Runs a program to its end. */
-export async function runProgram(
-  session: Session,
-  program: string,
-): Promise<{ exit: unknown; output: Buffer }> {
-  const chunks: Buffer[] = [];
-  const exit = await session.run(program, {
-    onOutput: (chunk) => chunks.push(chunk),
-    signal: never,
-    idleMs: 20_000,
-  });
-  return { exit: exit.ok ? exit.value : exit.error, output: Buffer.concat(chunks) };
 }
