@@ -156,8 +156,7 @@ function addGuardOptions(command: Command): Command {
     .option('-y, --yes', 'apply without asking', false)
     .option(
       '--guard-seconds <seconds>',
-      'how long the changes may wait for their proof before the host takes them back',
-      '120',
+      'how long the changes may wait for their proof before the host takes them back (default: 120, longer where the host or the way in is slow)',
     )
     .option(
       '--accept-loss <user>',

@@ -25,8 +25,8 @@ export interface HostRun {
   /** What is to be done, once the endpoint is known in full. */
   readonly work: (endpoint: Endpoint) => Result<Work, Failure>;
   readonly dryRun: boolean;
-  /** The confirm window, in seconds. */
-  readonly guardSeconds: number;
+  /** The confirm window, in seconds; null: as long as the host's pace needs. */
+  readonly guardSeconds: number | null;
   /** Accounts whose loss of access was accepted by name. */
   readonly acceptLoss: readonly string[];
   /** False only in tests of the guard: then nothing asks beforehand who would be locked out. */

@@ -9,6 +9,7 @@ import { renderTemplateFile } from '../store/templates.ts';
 import type { Operator } from '../walk/access.ts';
 import type { Link } from '../walk/link.ts';
 import { walk } from '../walk/walk.ts';
+import { confirmWindow } from './confirm-window.ts';
 import type { Connection } from './connection.ts';
 import { shownKeys } from './host-keys.ts';
 import type { HostRun } from './host-run.ts';
@@ -35,6 +36,7 @@ export class HostState {
   facts: FactSet | null = null;
   /** The port that the last proof was made on; null for the endpoint's own. */
   #port: number | null = null;
+  #lookMs = 0;
 
   constructor(run: HostRun, connection: Connection) {
     this.run = run;
@@ -61,6 +63,7 @@ export class HostState {
    */
   async observe(work: Work, withChecks: boolean): Promise<FactSet> {
     const { emit, signal, dryRun } = this.run;
+    const began = performance.now();
     const facts = unwrap(
       await observeHost(this.connection.session, work, this.context, {
         emit,
@@ -70,8 +73,14 @@ export class HostState {
         checks: withChecks ? work.checks : [],
       }),
     );
+    this.#lookMs = performance.now() - began;
     this.facts = facts;
     return facts;
+  }
+
+  /** How long changes may wait for their proof, in seconds. */
+  get guardSeconds(): number {
+    return confirmWindow(this.run.guardSeconds, this.#lookMs);
   }
 
   /** A fresh login from outside; null where nobody can make one. */

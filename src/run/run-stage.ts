@@ -47,7 +47,8 @@ export async function runStage(
     state.push(plan, null, []);
     return waitsForProof(work, plan) ? proveFirst(state, work, facts) : null;
   }
-  const { emit, runId, guardSeconds, receipts, signal } = state.run;
+  const { emit, runId, receipts, signal } = state.run;
+  const { guardSeconds } = state;
   const begun = state.stages.filter(({ guard }) => guard !== null).length;
   const stageId = begun === 0 ? runId : `${runId}-${begun + 1}`;
   const token = new Secret(randomBytes(24).toString('hex'));

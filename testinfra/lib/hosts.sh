@@ -7,6 +7,7 @@ Examples:
   lab up web
   lab up old --port 22 --port 2222 --sudo password --use-pty
   lab up six --ipv6-only --root debian13
+  lab up far --vm; lab console far
 
   --root ROOT         debian12 (default), debian13, debian12-iptables, debian13-iptables
   --sudo HOW          what admin may do: nopasswd (default), password, none
@@ -16,11 +17,13 @@ Examples:
   --no-ipv6           IPv6 is off
   --broken ipv4|ipv6  the family is there and the name has it, but packets are lost on the way
   --no-wait-ssh       return when systemd is up; sshd need not answer
+  --vm                a virtual machine: its own kernel, its console a serial line (up in about 20 s);
+                      lab exec goes in by its sshd; no reboot, mark or reset
 HELP
 }
 
 command_up() {
-  local name='' root=debian12 sudo=nopasswd pty=0 ports=() family=both broken='' wait_ssh=1
+  local name='' root=debian12 sudo=nopasswd pty=0 ports=() family=both broken='' wait_ssh=1 vm=0
   while (($#)); do
     case $1 in
       --root) root=${2:?--root needs a name}; shift ;;
@@ -31,6 +34,7 @@ command_up() {
       --no-ipv6) family=4 ;;
       --broken) broken=${2:?--broken needs ipv4 or ipv6}; shift ;;
       --no-wait-ssh) wait_ssh=0 ;;
+      --vm) vm=1 ;;
       -h | --help) show_up_help; return ;;
       -*) fail "lab up does not know '$1'" 'lab up --help lists the options' ;;
       *) name=$1 ;;
@@ -43,7 +47,11 @@ command_up() {
   [[ $broken =~ ^(|ipv4|ipv6)$ ]] || fail "--broken is ipv4 or ipv6, not '$broken'"
   ((${#ports[@]})) || ports=(22)
   require_machine
+  if ((vm)) && [[ $family != both || ${ports[*]} != 22 ]]; then
+    fail 'a virtual machine has both families, and its sshd port 22'
+  fi
   ensure_roots "$root"
+  ((!vm)) || ensure_kernel
   ensure_lab
   [[ ! -d $LAB/hosts/$name && ! -d $LAB/controllers/$name ]] || fail "'$name' exists already in lab '$LAB_ID'"
   with_lab_lock prepare_host
@@ -62,12 +70,17 @@ prepare_host() {
   ssh-keygen -q -t ecdsa -N '' -C "root@$name" -f "$dir/ssh_host_ecdsa_key"
   # RSA takes a second to make: all hosts share the base root's.
   cp "$(root_path "$root")"/etc/ssh/ssh_host_rsa_key* "$dir/"
-  create_namespace "$name"
-  attach "$name" "$number" "$address4" "$address6"
+  if ((vm)); then
+    attach_tap "$number"
+  else
+    create_namespace "$name"
+    attach "$name" "$number" "$address4" "$address6"
+  fi
   if [[ $broken == ipv4 ]]; then drop_on_the_way "$address4"; fi
   if [[ $broken == ipv6 ]]; then drop_on_the_way "$address6"; fi
   remember "$dir/info" "name=$name" "kind=host" "number=$number" "root=$root" "base=$(root_path "$root")" "sudo=$sudo" "pty=$pty" \
-    "ports=${ports[*]}" "address4=$address4" "address6=$address6" "broken=$broken" "machine=$(machine_name "$name")"
+    "ports=${ports[*]}" "address4=$address4" "address6=$address6" "broken=$broken" "machine=$(machine_name "$name")" "vm=$vm" \
+    "serial=$( ((!vm)) || echo "$dir/serial")"
   write_address_book
 }
 
@@ -81,6 +94,10 @@ allow_many_hosts() {
 start_host() {
   local dir=$LAB/hosts/$1
   allow_many_hosts
+  if is_vm "$1"; then
+    start_vm "$1"
+    return
+  fi
   dtach -n "$dir/console" -r none unshare --mount --propagation private -- \
     bash "$LIB/boot-host.sh" "$LIB" "$LAB" "$1" "$(host_cgroup "$1")" </dev/null >/dev/null 2>&1 7>&- 9>&-
 }
@@ -123,6 +140,10 @@ process_name() {
 
 await_host() {
   local name=$1 wait_ssh=$2
+  if is_vm "$name"; then
+    await_vm "$name" "$wait_ssh"
+    return
+  fi
   wait_until 60 host_settled "$name" || fail "$name did not come up in 60 s" "see $LAB/hosts/$name/boot.log"
   ((wait_ssh)) || return 0
   local file=$LAB/hosts/$name/info address port
@@ -155,6 +176,7 @@ command_exec() {
   [[ ${1:-} != -- ]] || shift
   (($#)) || set -- bash -l
   require_host "$name"
+  if is_vm "$name"; then exec_in_vm "$name" "$@"; fi
   local pid
   pid=$(leader "$name") || fail "$name is not running" "lab down $name; lab up $name"
   exec_in "$pid" "$@"
@@ -173,6 +195,7 @@ command_console() {
   local name=${1:?usage: lab console NAME}
   require_host "$name"
   recorded_process "$LAB/hosts/$name/boot.pid" >/dev/null || fail "$name is not running"
+  if is_vm "$name"; then exec socat "$(if [[ -t 0 ]]; then echo 'STDIO,raw,echo=0,escape=0x1c'; else echo STDIO; fi)" "UNIX-CONNECT:$LAB/hosts/$name/serial"; fi
   if [[ -t 0 ]]; then exec dtach -a "$LAB/hosts/$name/console" -E -z -r none; fi
   # dtach attaches a terminal only; a program's pipes go through this.
   exec perl "$LIB/console.pl" "$LAB/hosts/$name/console"
@@ -207,6 +230,7 @@ command_reboot() {
   done
   [[ -n $name ]] || fail 'which host?' 'usage: lab reboot NAME [--hard]'
   require_host "$name"
+  require_container "$name" reboot
   before=$(leader "$name") || fail "$name is not running"
   if ((hard)); then
     cut_power "$name" "$before"
@@ -220,6 +244,7 @@ command_reboot() {
 command_reset() {
   local name=${1:?usage: lab reset NAME} before
   require_host "$name"
+  require_container "$name" reset
   before=$(leader "$name") || fail "$name is not running"
   : >"$LAB/hosts/$name/rewind"
   cut_power "$name" "$before"
@@ -250,6 +275,7 @@ await_restart() {
 command_mark() {
   local name=${1:?usage: lab mark NAME} dir boot
   require_host "$name"
+  require_container "$name" mark
   dir=$LAB/hosts/$name
   boot=$(recorded_process "$dir/boot.pid") || fail "$name is not running"
   rm -rf "$dir/mark"
@@ -314,6 +340,7 @@ remove_host() {
   local name=$1 dir=$LAB/hosts/$1 group
   group=$(host_cgroup "$name")
   end_host "$dir" "$group"
+  if [[ -f $dir/info ]] && is_vm "$name"; then remove_vm "$name"; fi
   end_processes_in "$name"
   remove_namespace "$name"
   remove_cgroups "$group"

@@ -31,10 +31,13 @@ install_missing_packages() {
     fail 'the lab installs Debian packages and there is no apt-get here' "it needs: ${machine_packages[*]}"
   local missing
   mapfile -t missing < <(missing_packages)
-  ((${#missing[@]})) || return 0
-  say "installing ${missing[*]}"
+  ((${#missing[@]} == 0)) || install_packages "${missing[@]}"
+}
+
+install_packages() {
+  say "installing $*"
   apt-get update -qq >&2
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
 # What the unit tests use besides: command and package. A command that is there is left as it is.
@@ -42,13 +45,16 @@ test_tools=(shellcheck:shellcheck mksh:mksh busybox:busybox-static setfacl:acl s
 
 command_tools() {
   require_machine
+  install_tools "${test_tools[@]}"
+}
+
+# install_tools COMMAND:PACKAGE...
+install_tools() {
   local tool missing=()
-  for tool in "${test_tools[@]}"; do
+  for tool; do
     command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
   done
   ((${#missing[@]})) || return 0
   command -v apt-get >/dev/null || fail "no apt-get here to install ${missing[*]}"
-  say "installing ${missing[*]}"
-  apt-get update -qq >&2
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+  install_packages "${missing[@]}"
 }

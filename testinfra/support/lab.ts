@@ -26,6 +26,8 @@ export interface UpOptions {
   readonly broken?: 'ipv4' | 'ipv6';
   /** False: return when systemd is up. */
   readonly waitSsh?: boolean;
+  /** A virtual machine behind a serial line; `exec` goes in by its sshd. */
+  readonly vm?: boolean;
 }
 
 export interface LoginOptions extends RunOptions {
@@ -47,7 +49,7 @@ export interface LabHost {
   readonly ipv6: string | undefined;
   /** For remedy's `--exec`: a root shell on stdin and stdout, without SSH. Needs a root controller. */
   readonly execCommand: string;
-  /** For remedy's `--console`: the host's real console, with login. Needs a root controller. */
+  /** For remedy's `--console`: the host's real console, with login. Needs a root controller. Of a virtual machine, its serial line. */
   readonly consoleCommand: string;
   /** Runs as root inside, not over SSH. A string is a script for sh. */
   exec(command: string | readonly string[], options?: RunOptions): Promise<Result>;
@@ -193,7 +195,9 @@ async function describeHost(id: string, name: string): Promise<LabHost> {
     ipv4: info.get('address4') || undefined,
     ipv6: info.get('address6') || undefined,
     execCommand: `${quoted(labProgram)} --lab ${id} exec ${name} sh`,
-    consoleCommand: `${quoted(labProgram)} --lab ${id} console ${name}`,
+    consoleCommand: info.get('serial')
+      ? `unix:${info.get('serial')}`
+      : `${quoted(labProgram)} --lab ${id} console ${name}`,
     exec,
     async read(command) {
       const result = await exec(command);
@@ -322,6 +326,7 @@ function upWords(options: UpOptions): string[] {
     ...(options.noIpv6 ? ['--no-ipv6'] : []),
     ...(options.broken ? ['--broken', options.broken] : []),
     ...(options.waitSsh === false ? ['--no-wait-ssh'] : []),
+    ...(options.vm ? ['--vm'] : []),
   ];
 }
 

@@ -25,7 +25,7 @@ import { version } from '../version.ts';
 export interface GuardFlags extends RouteFlags, OutputFlags {
   readonly dryRun: boolean;
   readonly yes: boolean;
-  readonly guardSeconds: string;
+  readonly guardSeconds?: string;
   readonly acceptLoss: readonly string[];
 }
 
@@ -98,18 +98,23 @@ export async function runGuarded(
   return result;
 }
 
-/** Checks the flags of the guard. */
-export function checkGuardFlags(flags: GuardFlags): {
-  readonly guardSeconds: number;
-  readonly acceptLoss: readonly string[];
-} {
-  const seconds = Number(flags.guardSeconds);
-  if (!/^\d+$/.test(flags.guardSeconds) || seconds < 5 || seconds > 86_400) {
+function checkSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!/^\d+$/.test(text) || seconds < 5 || seconds > 86_400) {
     throw usageError(
-      `--guard-seconds ${JSON.stringify(flags.guardSeconds)} cannot be used`,
+      `--guard-seconds ${JSON.stringify(text)} cannot be used`,
       'It is a whole number from 5 to 86400: the seconds in which the changes must be proven and confirmed.',
     );
   }
+  return seconds;
+}
+
+/** Checks the flags of the guard. */
+export function checkGuardFlags(flags: GuardFlags): {
+  readonly guardSeconds: number | null;
+  readonly acceptLoss: readonly string[];
+} {
+  const seconds = flags.guardSeconds === undefined ? null : checkSeconds(flags.guardSeconds);
   for (const user of flags.acceptLoss) {
     const name = checkUserName(user);
     if (!name.ok) {

@@ -42,7 +42,7 @@ export function agentLines(options: AgentOptions): string[] {
 }
 
 const agentText = String.raw`
-N=@NONCE@ S=remedy-console-@SESSION@ DEAD=@DEADMAN@ cur= got=0
+N=@NONCE@ S=remedy-console-@SESSION@ DEAD=@DEADMAN@ cur= got=0 asked=
 have() { command -v "$1" >/dev/null 2>&1; }
 if have print && ! have printf; then put() { print -rn -- "$1"; }; else put() { printf %s "$1"; }; fi
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
@@ -124,7 +124,10 @@ fi
 say R "$1" ok
 }
 # g SEQ KEY STREAM FROM WIDTH: how far is it, and what has it said since? Packed at once, sent by lines.
+# The same question again has the same answer, without the work: a slow host would only be slowed by it.
 do_g() {
+if [ "$1" != "$asked" ]; then
+asked=$1 t=0 h=-
 if [ -e "$D/end-$2" ]; then read -r e <"$D/end-$2"; elif [ -d "$D/run-$2" ]; then e=running; else e=none; fi
 z=$(size "$D/$3-$2"); n=$((z - $4)); [ "$n" -le 262144 ] || n=262144
 q=$D/pack-$2-$3-$4-$n-$5
@@ -134,9 +137,10 @@ tail -c "+$(($4 + 1))" "$D/$3-$2" | head -c "$n" >"$q.raw"
 if [ "$GZ" = gz ] && [ "$n" -gt 200 ]; then gzip -c <"$q.raw"; else cat "$q.raw"; fi | en | wrap "$5" >"$q.new"
 dg <"$q.raw" >"$q.sum"; rm -f "$q.raw"; mv "$q.new" "$q"
 fi
-if [ "$n" -gt 0 ]; then
-t=$(grep -c . "$q"); say G "$1" "$e" "$z" "$n" "$t" "$(cat "$q.sum")"; lines "$1" "$q" 1 8
-else say G "$1" "$e" "$z" 0 0 -; fi
+if [ "$n" -gt 0 ]; then t=$(grep -c . "$q"); h=$(cat "$q.sum"); else n=0; fi
+fi
+say G "$1" "$e" "$z" "$n" "$t" "$h"
+[ "$t" = 0 ] || lines "$1" "$q" 1 8
 }
 # l SEQ KEY STREAM FROM COUNT WIDTH FIRST LAST: those lines again.
 do_l() { lines "$1" "$D/pack-$2-$3-$4-$5-$6" "$7" "$8"; }

@@ -164,13 +164,17 @@ class Reach {
   async #answerToPassword(mark: number): Promise<void> {
     const { screen, times } = this.#dialogue;
     const until = performance.now() + times.login;
+    // A slow host thinks between its greeting and its prompt; whoever interrupts it then, ends the login.
+    const longQuiet = times.quiet * 2;
+    this.#pokes = 0;
     while (performance.now() < until) {
       this.#dialogue.check();
       const said = screen.since(mark);
       if (readRefusal(said) !== null) {
         throw this.#refused();
       }
-      if (said.trim() !== '' && this.#dialogue.silenceMs > times.settle * 2) {
+      const isKnown = this.#dialogue.waiting !== 'nothing';
+      if (said.trim() !== '' && this.#dialogue.silenceMs > (isKnown ? times.settle : longQuiet)) {
         return;
       }
       await this.#dialogue.wait(100);

@@ -17,6 +17,7 @@ export type ReopenConsole = (signal: AbortSignal) => Promise<Result<OpenConsole,
 // EC2 frees its one session 30 s after it was left.
 const backOffMs = [0, 5000, 30_000, 60_000];
 const [shortestPollMs, longestPollMs] = [150, 1000];
+const [littleBytes, longestWaitMs] = [4096, 5000];
 
 /** Runs programs over the agent behind a console, one after the other, and each once only. */
 export class ConsoleSession implements Session {
@@ -107,7 +108,9 @@ export class ConsoleSession implements Session {
         await link.kill(key);
         return { type: 'lost', because: follower.why(signal) };
       }
+      const asked = performance.now();
       const progress = await link.progress(key, 'out', follower.read);
+      const answerMs = performance.now() - asked;
       follower.take(progress);
       if (progress.state === 'none') {
         return { type: 'lost', because: 'the host does not know the program any more' };
@@ -117,14 +120,13 @@ export class ConsoleSession implements Session {
         this.#errors = errors.bytes.toString('utf8').slice(-8192);
         return toExit(progress.state);
       }
-      waitMs = progress.bytes.length > 0 ? shortestPollMs : Math.min(longestPollMs, waitMs * 1.5);
-      await pause(
-        progress.bytes.length > 0 && progress.state !== 'running' ? 0 : waitMs,
-        undefined,
-        {
-          signal,
-        },
-      ).catch(() => undefined);
+      if (progress.state === 'running') {
+        const got = progress.bytes.length;
+        const usual = got > 0 ? shortestPollMs : Math.min(longestPollMs, waitMs * 1.5);
+        // A host that is slow over little is left to its work as long as it was kept from it.
+        waitMs = got < littleBytes ? Math.max(usual, Math.min(longestWaitMs, answerMs)) : usual;
+        await pause(waitMs, undefined, { signal }).catch(() => undefined);
+      }
     }
   }
 
