@@ -33,6 +33,7 @@ export function failureStatus(code: FailureCode): number {
     case 'key-unusable':
     case 'no-sudo':
     case 'wrong-token':
+    case 'wrong-host':
     case 'sudo-password':
       return 77;
     case 'blocked':

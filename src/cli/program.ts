@@ -207,6 +207,10 @@ function addRoutes(command: Command): Command {
       [],
     )
     .option('--console-log <file>', 'write what goes over the console there, without secrets')
+    .option(
+      '--host-is <name>',
+      'the name that the host gives itself; another one is refused (usually its keys, address or name tell)',
+    )
     .option('--local', 'this machine', false)
     .option(
       '--openssh',

@@ -8,7 +8,8 @@ import { quoteArgv, type Argv } from '../core/quote.ts';
 import type { Result } from '../core/result.ts';
 import { createExecRoute, splitCommand } from '../route/exec.ts';
 import { consoleRoutes } from './console-routes.ts';
-import { fingerprint, knownHostsName } from '../route/known-hosts.ts';
+import { fingerprint, knownHostsName, linesFor } from '../route/known-hosts.ts';
+import { readKnownHosts } from '../route/known-hosts-file.ts';
 import { createLocalRoute } from '../route/local.ts';
 import type { Route, Session } from '../route/route.ts';
 import { readKeyFile } from '../route/ssh-key.ts';
@@ -23,6 +24,7 @@ import {
   type TargetOptions,
 } from '../route/target.ts';
 import type { Operator } from '../walk/access.ts';
+import type { MeantHost } from '../run/identity.ts';
 import type { Prober } from '../run/prove.ts';
 import type { ProofLevel } from '../run/result.ts';
 import { askSecret, canAsk, takeSecret } from './prompt.ts';
@@ -45,6 +47,7 @@ export interface RouteFlags {
   readonly exec: readonly string[];
   readonly console: readonly string[];
   readonly consoleLog?: string;
+  readonly hostIs?: string;
   readonly local: boolean;
   readonly verbose: boolean;
   /** Receipts of before do not have it. */
@@ -63,6 +66,7 @@ export interface Ways {
   readonly prober: Prober | null;
   readonly proofWanted: ProofLevel;
   readonly forgetHostKeys: string;
+  readonly meant: MeantHost;
 }
 
 /**
@@ -165,6 +169,7 @@ export async function resolveRoutes(
     prober: client.prober(way),
     proofWanted: flags.host === undefined ? 'banner' : 'login',
     forgetHostKeys: forgetCommand(target, flags.knownHosts ?? null),
+    meant: { name: flags.hostIs ?? null, recordedKeys: await recordedKeys(target) },
   };
 }
 
@@ -200,6 +205,12 @@ function checkFlags(flags: RouteFlags): CheckedFlags {
   if (flags.user !== undefined) {
     valid(checkUserName(flags.user), '--user');
   }
+  if (flags.hostIs !== undefined && !/^[A-Za-z0-9][\w.-]{0,252}$/.test(flags.hostIs)) {
+    throw usageError(
+      `--host-is ${JSON.stringify(flags.hostIs)} is not a name of a host`,
+      'It is what `uname -n` prints there.',
+    );
+  }
   const from = flags.from === undefined ? null : normalAddress(flags.from);
   if (flags.from !== undefined && from === null) {
     throw usageError(
@@ -229,6 +240,13 @@ function forgetCommand(target: SshTarget, file: string | null): string {
   const name = knownHostsName(hostKeyName(target));
   const words: Argv = ['ssh-keygen', '-R', name, ...(file === null ? [] : ['-f', file])];
   return quoteArgv(words);
+}
+
+async function recordedKeys(target: SshTarget): Promise<string[]> {
+  const { lines } = await readKnownHosts(target.knownHostsFiles);
+  return linesFor(lines, knownHostsName(hostKeyName(target)))
+    .filter(({ marker }) => marker === null)
+    .map(({ key }) => `${key.type} ${key.base64}`);
 }
 
 function takesPathOf(via: SshTarget, endpoint: SshTarget): boolean {

@@ -33,6 +33,7 @@ export type FailureCode =
   | 'key-unusable'
   | 'no-sudo'
   | 'wrong-token'
+  | 'wrong-host'
   | 'sudo-password'
   // The plan could not be made or kept (1): the host is as it was.
   | 'blocked'

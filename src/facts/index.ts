@@ -3,6 +3,7 @@ import { fail2banFact } from './fail2ban.ts';
 import { request, type Fact, type FactRequest } from './fact.ts';
 import { firewalldFact } from './firewalld.ts';
 import { hostKeysFact } from './host-keys.ts';
+import { identityFact } from './identity.ts';
 import { iptablesFact } from './iptables.ts';
 import { listenersFact } from './listeners.ts';
 import { loginPathsFact } from './login-path.ts';
@@ -22,6 +23,7 @@ const withoutArguments: readonly Fact<undefined, unknown>[] = [
   fail2banFact,
   firewalldFact,
   hostKeysFact,
+  identityFact,
   iptablesFact,
   listenersFact,
   loginPathsFact,

@@ -39,9 +39,14 @@ function parseNetwork(parts: Parts): Observed<Network> {
     );
   }
   return known({
-    addresses: addresses.text.split('\n').flatMap(parseAddress),
+    addresses: parseAddresses(addresses.text),
     towards: parseRoute(parts.get('route')?.text ?? ''),
   });
+}
+
+/** Reads `ip -o addr show`; lines that are none of its are passed over. */
+export function parseAddresses(text: string): InterfaceAddress[] {
+  return text.split('\n').flatMap(parseAddress);
 }
 
 // 2: eth0    inet 10.0.0.2/24 brd 10.0.0.255 scope global eth0\       valid_lft forever …

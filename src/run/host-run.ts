@@ -5,6 +5,7 @@ import type { Result } from '../core/result.ts';
 import type { PlannedStep } from '../plan/plan.ts';
 import type { Route, Session } from '../route/route.ts';
 import type { Operator } from '../walk/access.ts';
+import type { MeantHost } from './identity.ts';
 import type { Prober } from './prove.ts';
 import type { ReceiptKeeper } from './receipt.ts';
 import type { ProofLevel } from './result.ts';
@@ -20,6 +21,8 @@ export interface HostRun {
   readonly clientAddress: (route: Route, session: Session) => ClientAddress | null;
   /** Who is at work, where the way in is a login by ssh to the host itself. */
   readonly operator: (route: Route, session: Session) => Operator | null;
+  /** By what the host behind a way in is told from another one. */
+  readonly meant: MeantHost;
   /** True where the route is a login to the endpoint itself: then it works already. */
   readonly isEndpoint: (route: Route) => boolean;
   /** What is to be done, once the endpoint is known in full. */

@@ -10,6 +10,7 @@ import type { Check } from '../playbook/playbook.ts';
 import type { Session } from '../route/route.ts';
 import { accessRequests, type Operator } from '../walk/access.ts';
 import { commandRequests } from './check.ts';
+import { identityRequest } from './identity.ts';
 import { observe } from './observe.ts';
 import type { Work } from './work.ts';
 
@@ -36,6 +37,7 @@ export async function observeHost(
     ...accessRequests(context.endpoint, operator),
     ...(hostKeys ? [hostKeysRequest] : []),
     runsRequest,
+    identityRequest,
     ...commandRequests(checks),
   ];
   const names = new Set(requests.map(({ name }) => name));

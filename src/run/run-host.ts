@@ -16,6 +16,7 @@ import {
 import { gateAccess } from './gate.ts';
 import { shownKeys } from './host-keys.ts';
 import type { HostRun } from './host-run.ts';
+import { judgeIdentity, wrongHostFailure } from './identity.ts';
 import { blankResult, HostState, unwrap } from './host-state.ts';
 import { openRoute } from './open-route.ts';
 import { atLeast } from './prove.ts';
@@ -55,6 +56,7 @@ export async function runHost(run: HostRun): Promise<HostResult> {
 async function runWork(state: HostState): Promise<HostResult> {
   let work = unwrap(state.run.work(state.endpoint));
   let facts = await state.observe(work, false);
+  checkIdentity(state, facts);
   let plan = planStage(state, work, facts);
   const open = openRun(facts);
   if (open !== null) {
@@ -83,6 +85,26 @@ async function runWork(state: HostState): Promise<HostResult> {
   }
 }
 
+/** Refuses a host that is not the one that was meant: a console is easily mistaken for another. */
+function checkIdentity(state: HostState, facts: FactSet): void {
+  const { meant } = state.run;
+  const { route } = state.connection;
+  if (state.isEndpoint || route.kind === 'local') {
+    return;
+  }
+  const found = judgeIdentity(meant, facts, state.endpoint);
+  const name = found.name === null ? 'a host without a name' : `the host ${found.name}`;
+  if (found.verdict === 'same') {
+    return;
+  }
+  if (found.verdict === 'other' && (found.certain || route.kind === 'console')) {
+    throw new RunFailure(wrongHostFailure(state.endpoint.host, found));
+  }
+  state.notices.push(
+    `The way in leads to ${name}; nothing shows that this is ${state.endpoint.host}: ${found.because}.`,
+  );
+}
+
 /** The result of a run that a failure ended between its stages. */
 function failed(state: HostState, failure: Failure): HostResult {
   if (state.kept && (failure.code === 'connection-lost' || failure.code === 'garbled')) {
@@ -93,6 +115,7 @@ function failed(state: HostState, failure: Failure): HostResult {
     declined: 'refused',
     requirement: 'refused',
     'access-gate': 'refused',
+    'wrong-host': 'refused',
     'connection-lost': 'unreachable',
   };
   return state.done(codes[failure.code] ?? 'failed', failure);

@@ -32,6 +32,7 @@ const statuses: Readonly<Record<FailureCode, number>> = {
   'key-unusable': 77,
   'no-sudo': 77,
   'wrong-token': 77,
+  'wrong-host': 77,
   'sudo-password': 77,
   blocked: 1,
   drifted: 1,

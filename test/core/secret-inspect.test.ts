@@ -109,6 +109,7 @@ describe('no secret is in the text of', () => {
       clientAddress: () => null,
       operator: () => null,
       isEndpoint: () => true,
+      meant: { name: null, recordedKeys: [] },
       work: () => ok(playbookWork([])),
       dryRun: false,
       guardSeconds: 120,

@@ -58,8 +58,8 @@ become_vm() {
   local number
   number=$(recall "$info" number)
   exec nsenter --net="$LAB/net/switch" -- qemu-system-x86_64 \
-    -accel tcg -cpu max -machine q35 -m 512 -nodefaults -no-user-config -display none \
-    -kernel "$kernel"/boot/vmlinuz-* -append "root=/dev/nvme0n1 rw console=ttyS0,115200 net.ifnames=0" \
+    -accel tcg -cpu qemu64 -machine q35 -m 512 -nodefaults -no-user-config -display none \
+    -kernel "$kernel"/boot/vmlinuz-* -append "root=/dev/nvme0n1 rw console=ttyS0,115200 net.ifnames=0 mitigations=off" \
     -drive "if=none,id=disk,file=$dir/disk,format=raw,cache=unsafe" -device nvme,drive=disk,serial=lab \
     -netdev "tap,id=net,ifname=port$number,script=no,downscript=no" \
     -device "virtio-net-pci,netdev=net,mac=$(printf '52:54:00:00:00:%02x' "$number"),romfile=" \

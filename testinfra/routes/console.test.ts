@@ -29,6 +29,8 @@ async function run(
   host: LabHost,
   words: readonly string[],
   env: Readonly<Record<string, string>>,
+  /** Whose console it is. */
+  behind = host,
 ): Promise<Ran> {
   const log = join(lab.ctl.home, `${host.name}.log`);
   const flags = ['--host', host.ipv4 ?? '', '--user', 'root', '--identity', lab.ctl.keyFile];
@@ -37,7 +39,7 @@ async function run(
       'run',
       ...words,
       ...flags,
-      ...['--known-hosts', lab.knownHosts, '--console', host.consoleCommand],
+      ...['--known-hosts', lab.knownHosts, '--console', behind.consoleCommand],
       ...['--console-log', log, '--output', 'json'],
     ],
     { env, timeoutMs: 240_000 },
@@ -77,6 +79,28 @@ describe.concurrent('a host that only its console reaches', () => {
     expect(await host.read('ls -A /root')).not.toContain('history');
     expect(await host.read('ls -d /run/remedy-console-* 2>/dev/null || :')).toBe('');
     await host.down();
+  });
+
+  test('is not mistaken for another one', async () => {
+    const [meant, behind] = await Promise.all([lab.up('meant'), lab.up('behind')]);
+    await setPassword(behind, 'root');
+    await behind.read('systemctl stop ssh');
+    const before = await snapshot(behind);
+    const wrong = await run(
+      meant,
+      ['start-sshd', '--yes'],
+      { REMEDY_CONSOLE_PASSWORD: password },
+      behind,
+    );
+    expect(wrong.status).toBe(77);
+    expect(hostOf(wrong.document)).toMatchObject({
+      outcome: 'refused',
+      failure: { code: 'wrong-host', why: expect.stringContaining('calls itself behind') },
+    });
+    const left = differences(before, await snapshot(behind));
+    expect(left.filter((line) => !/lastlog|wtmp|btmp/.test(line))).toEqual([]);
+    expect(await behind.read(shellsOnConsole)).toBe('');
+    await Promise.all([meant.down(), behind.down()]);
   });
 
   test('is reached by a user who becomes root by sudo, with one try of a password', async () => {

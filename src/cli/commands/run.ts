@@ -147,6 +147,7 @@ function storedFlags(flags: RouteFlags): RouteFlags {
     via: flags.via,
     exec: flags.exec,
     console: flags.console,
+    ...(flags.hostIs !== undefined && { hostIs: flags.hostIs }),
     local: flags.local,
     verbose: false,
     ...(flags.openssh === true && { openssh: true }),
