@@ -35,7 +35,8 @@ function dice(seed: number): () => number {
   };
 }
 
-class Direction {
+/** One direction of a line: damages, delays and delivers bytes. */
+export class Direction {
   readonly #damage: Damage;
   readonly #weather: Weather;
   readonly #deliver: (bytes: Buffer) => void;
