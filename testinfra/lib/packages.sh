@@ -45,7 +45,8 @@ test_tools=(shellcheck:shellcheck mksh:mksh busybox:busybox-static setfacl:acl s
 
 command_tools() {
   require_machine
-  install_tools "${test_tools[@]}"
+  (($#)) || set -- "${test_tools[@]}"
+  install_tools "$@"
 }
 
 # install_tools COMMAND:PACKAGE...

@@ -131,6 +131,11 @@ export async function canRunHosts(): Promise<{ ok: true } | { ok: false; why: st
   return { ok: true };
 }
 
+/** Installs Debian packages whose command is not on this machine, each as `command:package`. */
+export async function installTools(...tools: readonly string[]): Promise<void> {
+  await runOrThrow([labProgram, 'tools', ...tools], { timeoutMs: UP_TIMEOUT_MS });
+}
+
 /** Opens a lab of its own: use `await using`, or call `down`. */
 export async function openLab(): Promise<Lab> {
   await removeAbandonedLabs();

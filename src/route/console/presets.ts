@@ -147,7 +147,7 @@ export const presets: readonly Preset[] = [
     pattern: new RegExp(`^(?<name>${word})$`),
     address: ({ name = '' }) => command(false, 'console', name),
     hint: 'conserver: one may write; others only watch, and what they type is thrown away. console -w NAME tells who is there.',
-    seen: 'from documentation',
+    seen: 'run here',
   },
   {
     name: 'tmux',
