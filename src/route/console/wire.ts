@@ -4,10 +4,11 @@ import { open } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { ReadStream, WriteStream } from 'node:tty';
 import { cleanLine } from '../../core/clean.ts';
-import { quoteArgv, type Argv } from '../../core/quote.ts';
+import type { Argv } from '../../core/quote.ts';
 import { fail, ok, type Result } from '../../core/result.ts';
 import { spawnChannel } from '../child-channel.ts';
 import type { ConsoleAddress } from './address.ts';
+import { openPty, underScript } from './pty.ts';
 import { fromControlMode, sendKeys } from './tmux.ts';
 
 /** Bytes to a console and back. */
@@ -28,7 +29,9 @@ export async function openWire(
 ): Promise<Result<Wire, string>> {
   switch (address.type) {
     case 'command':
-      return commandWire(address.pty ? underPty(address.argv) : address.argv, environment);
+      return address.pty
+        ? ptyWire(address.argv, environment)
+        : commandWire(address.argv, environment);
     case 'unix':
       return socketWire(connect({ path: address.path }), connectMs);
     case 'tcp':
@@ -40,10 +43,12 @@ export async function openWire(
   }
 }
 
-// script(1) of util-linux gives its command a terminal; it starts with no size, which some refuse.
-function underPty(argv: Argv): Argv {
-  const command = `stty rows 24 cols 250 2>/dev/null; exec ${quoteArgv(argv)}`;
-  return ['script', '-qefc', command, '/dev/null'];
+async function ptyWire(
+  argv: Argv,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Result<Wire, string>> {
+  const wire = await openPty(argv, environment);
+  return wire === null ? commandWire(underScript(argv), environment) : ok(wire);
 }
 
 const spawnErrors: Readonly<Record<string, string>> = {

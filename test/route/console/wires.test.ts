@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Secret } from '../../../src/core/secret.ts';
 import { parseConsole } from '../../../src/route/console/address.ts';
 import { createConsoleRoute } from '../../../src/route/console/route.ts';
@@ -95,9 +95,20 @@ describe.skipIf(!isRoot)('a console is reached by', () => {
     await works(routeTo(`script -qefc '${fakeLogin}' /dev/null`, home));
   });
 
-  test('a command that insists on a terminal', async () => {
+  test.each([
+    ['the library', '!= script'],
+    ['script(1)', '= script'],
+  ])('a command that insists on a terminal, by %s', async (by, isScript) => {
+    if (by === 'script(1)') {
+      vi.doMock('@lydell/node-pty', () => {
+        throw new Error('it is not installed');
+      });
+      ends.push(() => vi.doUnmock('@lydell/node-pty'));
+    }
     const home = folder();
-    await works(routeTo(`pty:sh -c 'test -t 0 && exec ${fakeLogin}'`, home));
+    // script starts its command by a shell, which becomes the command.
+    const parent = `test "$(ps -o comm= -p $PPID)" ${isScript}`;
+    await works(routeTo(`pty:sh -c 'test -t 0 && ${parent} && exec ${fakeLogin}'`, home));
   });
 
   test('a socket', async () => {
