@@ -13,6 +13,13 @@ export class LinkLost extends Error {
   }
 }
 
+/** The host has no room for what was brought to it. */
+export class NoRoom extends LinkLost {
+  constructor(why: string) {
+    super(why, false);
+  }
+}
+
 const maxPendingLine = 8192;
 const keptLines = 400;
 const loginPrompt = /(?:^|[\s.])login: ?$/;
@@ -63,15 +70,16 @@ export class Answers {
     });
   }
 
-  /** The last number of a loader that its line says twice, as `NONCE 7 7`; null at the end of the time. */
-  async nextNumber(timeoutMs: number): Promise<number | null> {
-    const pattern = new RegExp(`${this.#nonce} (\\d{1,4}) \\1$`);
+  /** What a pattern finds in the next line that is no answer of an agent; null at the end of the time. */
+  async nextWord(pattern: RegExp, timeoutMs: number): Promise<string | null> {
     return this.#waitFor(timeoutMs, () => {
-      const numbers = this.#others
-        .splice(0)
-        .flatMap((line) => pattern.exec(line.trimEnd())?.[1] ?? []);
-      const last = numbers.at(-1);
-      return last === undefined ? null : Number(last);
+      while (this.#others.length > 0) {
+        const found = pattern.exec(this.#others.shift()?.trimEnd() ?? '')?.[1];
+        if (found !== undefined) {
+          return found;
+        }
+      }
+      return null;
     });
   }
 

@@ -68,6 +68,7 @@ describe('a host without', () => {
       gzip: false,
       digests: 'length',
       uid: process.getuid?.() ?? 0,
+      folder: expect.stringContaining('/remedy-console-') as string,
     });
     await roundTrip(link, 500);
     rmSync(folder, { recursive: true });
