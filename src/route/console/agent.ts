@@ -130,10 +130,16 @@ mv "$1/end-$2.new" "$1/end-$2"' sh "$D" "$2" ) </dev/null >/dev/null 2>&1 &
 fi
 say R "$1" ok
 }
+# Killed, or of a time before the host was started anew, it will never say how it ended.
+lives() {
+[ -e "$D/pid-$1" ] || return 0
+read -r p <"$D/pid-$1"; kill -0 "$p" 2>/dev/null
+}
 # g SEQ KEY STREAM FROM WIDTH: how far is it, and what has it said since? Packed at once, sent by lines.
 do_g() {
-if [ -e "$D/end-$2" ]; then read -r e <"$D/end-$2"
-elif [ -d "$D/run-$2" ]; then e=running; else e=none; fi
+e=none
+if [ -d "$D/run-$2" ]; then e=running; lives "$2" || e=none; fi
+[ ! -e "$D/end-$2" ] || read -r e <"$D/end-$2"
 z=$(size "$D/$3-$2"); n=$((z - $4)); [ "$n" -le 262144 ] || n=262144
 q=$D/pack-$2-$3-$4-$n-$5
 if [ "$n" -gt 0 ] && [ ! -e "$q" ]; then
@@ -169,8 +175,8 @@ say K "$1"
 }
 # c SEQ KEY: nobody wants it any more.
 do_c() { rm -rf "$D"/*-"$2" "$D"/*-"$2".* "$D"/pack-"$2"-*; say C "$1"; }
-# e SEQ: the end.
-do_e() { say E "$1"; go=no; }
+# e SEQ bye|stay: the end; with bye of the shell, too.
+do_e() { say E "$1"; go=no bye=$2; }
 # In small steps, so that nothing sleeps on for long when the agent has ended.
 watch() {
 w= t=0
@@ -188,7 +194,7 @@ if [ "$1" = on ]; then
 [ -e "$D/printk" ] || { cat $f >"$D/printk" && echo 1 >$f; } 2>/dev/null
 elif [ -s "$D/printk" ]; then { cat "$D/printk" >$f; } 2>/dev/null; fi
 }
-go=yes beat=0
+go=yes beat=0 bye=
 if [ -n "$D" ]; then
 for f in "$D"/watch-*; do
 [ ! -e "$f" ] || { kill "$(cat "$f")" 2>/dev/null; rm -f "$f"; }
@@ -197,6 +203,8 @@ echo 0 >"$D/beat"
 quiet on
 ( trap '' HUP; watch $$ ) </dev/null >/dev/null 2>&1 &
 echo $! >"$D/watch-$!"
+[ -z "$RW" ] || kill "$RW" 2>/dev/null
+RW=
 fi
 do_p 0
 while [ "$go" = yes ] && IFS= read -r l; do
@@ -214,4 +222,5 @@ if [ -n "$D" ]; then
 for f in "$D"/watch-*; do kill "$(cat "$f")" 2>/dev/null; done
 quiet off; rm -rf "$D"
 fi
+[ "$bye" != bye ] || { stty echo; exit; }
 `;

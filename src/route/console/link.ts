@@ -1,5 +1,5 @@
 import type { AgentOptions } from './agent.ts';
-import { LinkLost } from './answers.ts';
+import { Forgotten, LinkLost } from './answers.ts';
 import { Portion, type DeliveryWay } from './deliver.ts';
 import { fetchText } from './download.ts';
 import { downFrame, type UpFrame } from './frame.ts';
@@ -114,7 +114,7 @@ export class AgentLink {
   async begin(key: string): Promise<void> {
     const begun = await this.#talk.sure('r', [key], 'R');
     if (begun.words[1] !== 'ok') {
-      throw new LinkLost('the program is not on the host any more', true);
+      throw new Forgotten('the host does not know the program any more');
     }
   }
 
@@ -152,9 +152,12 @@ export class AgentLink {
     await this.#talk.sure('c', [key], 'C');
   }
 
-  /** Ends the agent; the shell that it ran in reads the line again. */
-  async finish(): Promise<void> {
-    await this.#talk.ask('e', [], 'E', 3);
+  /**
+   * Ends the agent, and with `bye` the shell that it ran in, so that there is no moment without a guard.
+   * Else that shell reads the line again.
+   */
+  async finish(bye: 'bye' | 'stay'): Promise<void> {
+    await this.#talk.ask('e', [bye], 'E', 3);
   }
 
   // A good line must be answered, and a bad one refused: else what looks like an agent is none.

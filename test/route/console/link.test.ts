@@ -40,7 +40,7 @@ async function roundTrip(link: AgentLink, bytes: number): Promise<void> {
   }
   expect(Buffer.concat(out).equals(content)).toBe(true);
   await link.clear('one');
-  await link.finish();
+  await link.finish('stay');
 }
 
 const shells = ['dash', 'bash', 'busybox sh', 'mksh'];
