@@ -1,24 +1,12 @@
+import { checkAlphabet } from './check.ts';
+
 /**
- * What runs on the host behind a console: first a loader, typed into the shell as one line, then the
- * agent, a loop that reads checked lines and answers with checked lines. `read` is a builtin, so no
- * line editor sees what is sent; and what is sent is only ever an argument, never evaluated.
+ * What runs on the host behind a console: a loop that reads checked lines and answers with checked
+ * lines. `read` is a builtin, so no line editor sees what is sent; and what is sent is only ever an
+ * argument, never evaluated.
  *
  * Every answer begins with the nonce on a line of its own: `NONCE VERB WORDS CHECK`.
  */
-import { checkAlphabet } from './check.ts';
-import { split } from './word.ts';
-
-// The loader takes lines `INDEX LENGTH TEXT`, and says twice which index it wants next, so that no damaged
-// number is believed. `run LENGTH CRC` runs the whole where both are right; where there is no cksum the CRC
-// is empty. `new` starts anew. Short, since nothing checks the loader itself.
-const loaderText = `N=@NONCE@ i=0 a=;while echo "
-$N $i $i";read -r n k l;do case $n.$k in $i.\${#l})a="$a$l
-" i=$((i+1));;run*)set -- $(printf %s "$a"|cksum);[ \${#a}.$1 = $k.$l ]&&break;;new*)i=0 a=;;esac;done;eval "$a"`;
-
-/** The loader as the lines that are typed; `nonce` is random. */
-export function loaderLines(nonce: string): string[] {
-  return loaderText.replace('@NONCE@', split(nonce)).split('\n');
-}
 
 /** How the agent is made. */
 export interface AgentOptions {
@@ -47,12 +35,15 @@ have() { command -v "$1" >/dev/null 2>&1; }
 if have print && ! have printf; then put() { print -rn -- "$1"; }; else put() { printf %s "$1"; }; fi
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 umask 077
+# A folder of an earlier agent of this session, else a new one where there is room.
 D=
 for d in /run /dev/shm /tmp /var/tmp; do
 [ -d "$d/$S" ] && [ -O "$d/$S" ] && D=$d/$S && break
 done
 [ -n "$D" ] || for d in /run /dev/shm /tmp /var/tmp; do
-mkdir "$d/$S" 2>/dev/null && D=$d/$S && break
+mkdir "$d/$S" 2>/dev/null || continue
+head -c 65536 /dev/zero 2>/dev/null >"$d/$S/beat" && D=$d/$S && break
+rm -rf "$d/$S"
 done
 # The check value of a line, into k.
 A='@ALPHABET@'
@@ -77,29 +68,39 @@ elif have openssl; then EN=b64; en() { openssl base64 -e; }
 else EN=hex; en() { od -An -v -tx1 | tr -d ' '; }; fi
 if have base64; then DE=b64; de() { base64 -d; }
 elif have openssl; then DE=b64; de() { openssl base64 -d -A; }
-elif have python3; then DE=b64; de() { python3 -c 'import sys,base64;sys.stdout.buffer.write(base64.b64decode(sys.stdin.read()))'; }
-elif have perl; then DE=b64; de() { perl -MMIME::Base64 -0777 -ne 'print decode_base64($_)'; }
+elif have python3; then DE=b64; de() {
+python3 -c 'from sys import *; import base64
+stdout.buffer.write(base64.b64decode(stdin.read()))'
+}
+elif have perl; then DE=b64
+de() { perl -MMIME::Base64 -0777 -ne 'print decode_base64($_)'; }
 else DE=oct; fi
 if have gzip; then GZ=gz; else GZ=no; fi
-if have sha256sum; then DG=sha256; dg() { sha256sum | cut -c 1-64; }
-elif have openssl; then DG=sha256; dg() { openssl dgst -sha256 -r | cut -c 1-64; }
+if have sha256sum; then DG=sha256; dg() { sha256sum | cut -c 1-32; }
+elif have openssl; then DG=sha256; dg() { openssl dgst -sha256 -r | cut -c 1-32; }
 elif have cksum; then DG=cksum; dg() { cksum | tr ' ' .; }
 else DG=length; dg() { wc -c | tr -d ' '; }; fi
-if have fold; then wrap() { tr -d '\n' | fold -w "$1"; echo; }; else wrap() { cat; }; fi
+if have fold; then wrap() { tr -d '\n' | fold -w "$1"; echo; }
+else wrap() { cat; }; fi
 size() { if [ -e "$1" ]; then wc -c <"$1" | tr -d ' '; else echo 0; fi; }
 word() { case $1 in ''|*[!A-Za-z0-9]*) return 1 ;; esac; }
 # p SEQ: are you there?
-do_p() { say P "$1" "$CK" "$EN" "$DE" "$GZ" "$DG" "$(id -u)" "${'${D:-none}'}"; }
+do_p() {
+say P "$1" "$CK" "$EN" "$DE" "$GZ" "$DG" "$(id -u)" "${'${D:-none}'}"
+}
 # n SEQ KEY: an upload begins, or goes on.
-do_n() { cur=$2; got=$(size "$D/up-$2"); [ ! -e "$D/prog-$2" ] || got=whole; say A "$2" "$got" "$got"; }
+do_n() {
+cur=$2; got=$(size "$D/up-$2")
+[ ! -e "$D/prog-$2" ] || got=whole
+say A "$2" "$got"
+}
 # u KEY OFFSET DATA
 do_u() {
-if [ "$1" != "$cur" ]; then say N "$cur" "$got"; return; fi
-if [ "$2" = "$got" ]; then
+if [ "$1.$2" = "$cur.$got" ]; then
 if put "$3" >>"$D/up-$1"; then got=$((got + ${'${#3}'}))
 else got=$(size "$D/up-$1"); say F "$1" full; return; fi
 fi
-say A "$1" "$got" "$got"
+say A "$cur" "$got"
 }
 # w SEQ KEY FORMAT DIGEST: the upload is whole.
 do_w() {
@@ -109,7 +110,9 @@ gz) de <"$D/up-$2" | gzip -dc ;;
 b64) de <"$D/up-$2" ;;
 oct) printf %b "$(cat "$D/up-$2")" ;;
 esac >"$D/new-$2" 2>/dev/null
-if [ "$(dg <"$D/new-$2")" != "$4" ]; then rm -f "$D/up-$2" "$D/new-$2"; got=0; say W "$1" bad; return; fi
+if [ "$(dg <"$D/new-$2")" != "$4" ]; then
+rm -f "$D/up-$2" "$D/new-$2"; got=0; say W "$1" bad; return
+fi
 mv "$D/new-$2" "$D/prog-$2"; rm -f "$D/up-$2"
 fi
 say W "$1" ok
@@ -119,71 +122,98 @@ do_r() {
 [ -e "$D/prog-$2" ] || { say R "$1" missing; return; }
 if mkdir "$D/run-$2" 2>/dev/null; then
 if have setsid; then L=setsid; else L=; fi
-( trap '' HUP; exec $L sh -c 'echo $$ >"$1/pid-$2"; sh "$1/prog-$2" >"$1/out-$2" 2>"$1/err-$2"; echo $? >"$1/end-$2.new"; mv "$1/end-$2.new" "$1/end-$2"' sh "$D" "$2" ) </dev/null >/dev/null 2>&1 &
+( trap '' HUP
+exec $L sh -c 'echo $$ >"$1/pid-$2"
+sh "$1/prog-$2" >"$1/out-$2" 2>"$1/err-$2"
+echo $? >"$1/end-$2.new"
+mv "$1/end-$2.new" "$1/end-$2"' sh "$D" "$2" ) </dev/null >/dev/null 2>&1 &
 fi
 say R "$1" ok
+}
+# Killed, or of a time before the host was started anew, it will never say how it ended.
+lives() {
+[ -e "$D/pid-$1" ] || return 0
+read -r p <"$D/pid-$1"; kill -0 "$p" 2>/dev/null
 }
 # g SEQ KEY STREAM FROM WIDTH: how far is it, and what has it said since? Packed at once, sent by lines.
 # The same question again has the same answer, without the work: a slow host would only be slowed by it.
 do_g() {
 if [ "$1" != "$asked" ]; then
 asked=$1 t=0 h=-
-if [ -e "$D/end-$2" ]; then read -r e <"$D/end-$2"; elif [ -d "$D/run-$2" ]; then e=running; else e=none; fi
+e=none
+if [ -d "$D/run-$2" ]; then e=running; lives "$2" || e=none; fi
+[ ! -e "$D/end-$2" ] || read -r e <"$D/end-$2"
 z=$(size "$D/$3-$2"); n=$((z - $4)); [ "$n" -le 262144 ] || n=262144
-q=$D/pack-$2-$3-$4-$n-$5
-if [ "$n" -gt 0 ] && [ ! -e "$q" ]; then
+pack=$D/pack-$2-$3-$4-$n-$5
+if [ "$n" -gt 0 ] && [ ! -e "$pack" ]; then
 rm -f "$D/pack-$2-$3-"*
-tail -c "+$(($4 + 1))" "$D/$3-$2" | head -c "$n" >"$q.raw"
-if [ "$GZ" = gz ] && [ "$n" -gt 200 ]; then gzip -c <"$q.raw"; else cat "$q.raw"; fi | en | wrap "$5" >"$q.new"
-dg <"$q.raw" >"$q.sum"; rm -f "$q.raw"; mv "$q.new" "$q"
+tail -c "+$(($4 + 1))" "$D/$3-$2" | head -c "$n" >"$pack.raw"
+if [ "$GZ" = gz ] && [ "$n" -gt 200 ]; then gzip -c <"$pack.raw"
+else cat "$pack.raw"; fi | en | wrap "$5" >"$pack.new"
+dg <"$pack.raw" >"$pack.sum"; rm -f "$pack.raw"; mv "$pack.new" "$pack"
 fi
-if [ "$n" -gt 0 ]; then t=$(grep -c . "$q"); h=$(cat "$q.sum"); else n=0; fi
+if [ "$n" -gt 0 ]; then t=$(grep -c . "$pack"); h=$(cat "$pack.sum")
+else n=0; fi
 fi
 say G "$1" "$e" "$z" "$n" "$t" "$h"
-[ "$t" = 0 ] || lines "$1" "$q" 1 8
+[ "$t" = 0 ] || lines "$1" "$pack" 1-8
 }
-# l SEQ KEY STREAM FROM COUNT WIDTH FIRST LAST: those lines again.
-do_l() { lines "$1" "$D/pack-$2-$3-$4-$5-$6" "$7" "$8"; }
+# l SEQ KEY STREAM FROM COUNT WIDTH FIRST-LAST...: those lines again.
+do_l() { q=$D/pack-$2-$3-$4-$5-$6; s=$1; shift 6; lines "$s" "$q" "$@"; }
 lines() {
-b=$3
-sed -n "$3,$4p" "$2" 2>/dev/null | while IFS= read -r d; do say D "$b" "$d"; b=$((b + 1)); done
-say Z "$1"
+s=$1 q=$2; shift 2
+for x; do
+b=${'${x%-*}'}
+sed -n "$b,${'${x#*-}'}p" "$q" 2>/dev/null |
+while IFS= read -r d; do say D "$b" "$d"; b=$((b + 1)); done
+done
+say Z "$s"
 }
 # k SEQ KEY: the program is ended.
 do_k() {
-[ ! -e "$D/pid-$2" ] || { read -r p <"$D/pid-$2"; kill -TERM "-$p" 2>/dev/null || kill -TERM "$p" 2>/dev/null; }
+if [ -e "$D/pid-$2" ]; then
+read -r p <"$D/pid-$2"
+kill -TERM "-$p" 2>/dev/null || kill -TERM "$p" 2>/dev/null
+fi
 say K "$1"
 }
 # c SEQ KEY: nobody wants it any more.
 do_c() { rm -rf "$D"/*-"$2" "$D"/*-"$2".* "$D"/pack-"$2"-*; say C "$1"; }
-# e SEQ: the end.
-do_e() { say E "$1"; go=no; }
+# e SEQ bye|stay: the end; with bye of the shell, too.
+do_e() { say E "$1"; go=no bye=$2; }
 # In small steps, so that nothing sleeps on for long when the agent has ended.
 watch() {
 w= t=0
 while sleep 5; do
 read -r v <"$D/beat" || exit
 if [ "$v" != "$w" ]; then w=$v t=0; else t=$((t + 5)); fi
-[ "$t" -lt "$DEAD" ] || { kill -HUP "$1"; kill -KILL "$1"; quiet off; rm -rf "$D"; exit; }
+[ "$t" -lt "$DEAD" ] && continue
+kill -HUP "$1"; kill -KILL "$1"; quiet off; rm -rf "$D"; exit
 done
 }
 # Kernel messages would stand in the middle of our lines.
 quiet() {
 f=/proc/sys/kernel/printk
-if [ "$1" = on ]; then [ -e "$D/printk" ] || { cat $f >"$D/printk" && echo 1 >$f; } 2>/dev/null
+if [ "$1" = on ]; then
+[ -e "$D/printk" ] || { cat $f >"$D/printk" && echo 1 >$f; } 2>/dev/null
 elif [ -s "$D/printk" ]; then { cat "$D/printk" >$f; } 2>/dev/null; fi
 }
-go=yes beat=0
+go=yes beat=0 bye=
 if [ -n "$D" ]; then
-for f in "$D"/watch-*; do [ ! -e "$f" ] || { kill "$(cat "$f")" 2>/dev/null; rm -f "$f"; }; done
+for f in "$D"/watch-*; do
+[ ! -e "$f" ] || { kill "$(cat "$f")" 2>/dev/null; rm -f "$f"; }
+done
 echo 0 >"$D/beat"
 quiet on
 ( trap '' HUP; watch $$ ) </dev/null >/dev/null 2>&1 &
 echo $! >"$D/watch-$!"
+[ -z "$RW" ] || kill "$RW" 2>/dev/null
+RW=
 fi
 do_p 0
 while [ "$go" = yes ] && IFS= read -r l; do
-case $l in ':'*' .') ;; 'run '*) do_p 0; continue ;; *) continue ;; esac
+case $l in ':'*' .') ;; run) do_p 0; continue ;; '') continue ;;
+*) say N "$cur" "$got"; continue ;; esac
 l=${'${l#:}'}; l=${'${l% .}'}; r=${'${l##* }'}; l=${'${l% *}'}
 ck "$l"
 [ "$r" = "$k" ] || { say N "$cur" "$got"; continue; }
@@ -192,5 +222,9 @@ set -f; set -- $l; set +f
 v=$1; shift
 case $v in p|n|u|w|r|g|l|k|c|e) word "${'${2:-1}'}" && "do_$v" "$@" ;; esac
 done
-[ -z "$D" ] || { for f in "$D"/watch-*; do kill "$(cat "$f")" 2>/dev/null; done; quiet off; rm -rf "$D"; }
+if [ -n "$D" ]; then
+for f in "$D"/watch-*; do kill "$(cat "$f")" 2>/dev/null; done
+quiet off; rm -rf "$D"
+fi
+[ "$bye" != bye ] || { stty echo; exit; }
 `;

@@ -13,10 +13,40 @@ export class LinkLost extends Error {
   }
 }
 
+/** The host has no room for what was brought to it. */
+export class NoRoom extends LinkLost {
+  constructor(why: string) {
+    super(why, false);
+  }
+}
+
+/** The host was started anew, or cleaned: what was brought to it is gone. */
+export class Forgotten extends LinkLost {
+  constructor(why: string) {
+    super(why, false);
+  }
+}
+
 const maxPendingLine = 8192;
 const keptLines = 400;
+const promptMs = 250;
 const loginPrompt = /(?:^|[\s.])login: ?$/;
 const bootBanner = /^(?:\[ +0\.0+\] )?Linux version \d|^GNU GRUB|^U-Boot |^SeaBIOS/;
+
+// conserver, and what BMCs say when they give the console to another.
+const taken = /^\[(?:forced to|bumped)[^\]]*\]|^SOL session (?:closed|deactivated)/i;
+const panic = /Kernel panic - not syncing/;
+
+/** Why the login is over, where a line says so; else null. */
+function overBy(line: string): string | null {
+  if (taken.test(line)) {
+    return `somebody took the console: ${line.slice(0, 120)}`;
+  }
+  if (panic.test(line)) {
+    return 'the kernel of the host has stopped (panic)';
+  }
+  return bootBanner.test(line) ? 'the host was started anew' : null;
+}
 
 /** What comes from the host, by lines: answers of the agent, and all else. */
 export class Answers {
@@ -63,15 +93,16 @@ export class Answers {
     });
   }
 
-  /** The last number of a loader that its line says twice, as `NONCE 7 7`; null at the end of the time. */
-  async nextNumber(timeoutMs: number): Promise<number | null> {
-    const pattern = new RegExp(`${this.#nonce} (\\d{1,4}) \\1$`);
+  /** What a pattern finds in the next line that is no answer of an agent; null at the end of the time. */
+  async nextWord(pattern: RegExp, timeoutMs: number): Promise<string | null> {
     return this.#waitFor(timeoutMs, () => {
-      const numbers = this.#others
-        .splice(0)
-        .flatMap((line) => pattern.exec(line.trimEnd())?.[1] ?? []);
-      const last = numbers.at(-1);
-      return last === undefined ? null : Number(last);
+      while (this.#others.length > 0) {
+        const found = pattern.exec(this.#others.shift()?.trimEnd() ?? '')?.[1];
+        if (found !== undefined) {
+          return found;
+        }
+      }
+      return null;
     });
   }
 
@@ -133,13 +164,23 @@ export class Answers {
         this.#frames.push(frame);
       } else {
         this.#others = [...this.#others.slice(-keptLines), line];
-        this.#over ??= bootBanner.test(line) ? 'the host was started anew' : null;
+        this.#over ??= overBy(line);
       }
     }
     if (loginPrompt.test(withoutEscapes(this.#pending))) {
-      this.#over ??= 'the login is over: the host asks for another';
+      this.#beOverUnlessMoreComes(this.#pending);
     }
     this.#wake?.();
+  }
+
+  /** A prompt is the last that comes; a word of a text is not. */
+  #beOverUnlessMoreComes(prompt: string): void {
+    setTimeout(() => {
+      if (this.#pending === prompt) {
+        this.#over ??= 'the login is over: the host asks for another';
+        this.#wake?.();
+      }
+    }, promptMs).unref();
   }
 
   #frameOf(line: string): UpFrame | null {

@@ -3,7 +3,8 @@ import { Stop, type Dialogue } from './dialogue.ts';
 import { consoleSudoFailure } from './failure.ts';
 import { randomWord, split } from './word.ts';
 
-const refused = /sudoers|not allowed to|may not run|command not found|: not found|I'm afraid/i;
+const refused =
+  /sudoers|not allowed to|may not run|command not found|: not found|I'm afraid|incorrect password|authentication attempt/i;
 
 /** No line editor, no prompt, no echo, no history: nothing of ours is repeated or kept. */
 export async function makePlain(dialogue: Dialogue): Promise<void> {
@@ -14,6 +15,18 @@ export async function makePlain(dialogue: Dialogue): Promise<void> {
     ' set +m; unset HISTFILE PROMPT_COMMAND; PS1= PS2= PS4= TERM=dumb LC_ALL=C; export TERM LC_ALL\r',
   );
   line.type(' mesg n 2>/dev/null; stty -echo 2>/dev/null\r');
+  await dialogue.ask('');
+}
+
+/**
+ * Ends the shell that reads the line after so many seconds, until the agent takes that over. It outlives
+ * the line, so that no root shell is left where we die. In small steps, so that it does not stay for long.
+ */
+export async function armDeadMan(dialogue: Dialogue, seconds: number): Promise<void> {
+  const times = Math.ceil(seconds / 5);
+  dialogue.line.type(
+    ` (trap "" HUP;i=0;while [ $i -lt ${times} ];do sleep 5;kill -0 $$||exit;i=$((i+1));done;kill -HUP $$;kill -KILL $$) </dev/null >/dev/null 2>&1& RW=$!\r`,
+  );
   await dialogue.ask('');
 }
 
@@ -29,45 +42,63 @@ export async function becomeRoot(
 ): Promise<'sudo' | 'sudo-password'> {
   const { line, screen, times } = dialogue;
   const word = randomWord();
-  const mark = screen.mark;
+  const prompt = new RegExp(`(?:${word}:|\\[sudo[^\\]\\n]*\\][^\\n]*:)\\s*$`);
+  const { mark } = screen;
   line.type(` exec sudo -k -p ${split(word)}: /bin/sh\r`);
-  const prompt = new RegExp(`${word}:\\s*$|\\[sudo[^\\]\\n]*\\][^\\n]*:\\s*$`);
+  if (!(await isAsked(dialogue, prompt, mark))) {
+    await checkRoot(dialogue, 'It gave no root shell.');
+    return 'sudo';
+  }
+  const secret = await password();
+  if (secret === null || !isTypable(secret)) {
+    line.type('\u0003');
+    throw new Stop(consoleSudoFailure('It wants a password, and none was given.', ''));
+  }
+  // Type-ahead is thrown away when the echo goes off.
+  await dialogue.pause(200);
+  const typed = screen.mark;
+  line.type(`${secret.reveal()}\r`);
+  // Whatever is typed at a second prompt would count as a second try.
+  if (await isAsked(dialogue, prompt, typed)) {
+    line.type('\u0003');
+    await dialogue.pause(times.settle);
+    const why = 'The password was refused; it was typed once.';
+    throw new Stop(consoleSudoFailure(why, screen.lastLines(6)));
+  }
+  await checkRoot(dialogue, 'It gave no root shell.');
+  return 'sudo-password';
+}
+
+/**
+ * True where sudo asks for a password after a mark; false where a shell answers. A wrong password makes it
+ * silent for seconds.
+ *
+ * @throws Stop where it says no.
+ */
+async function isAsked(dialogue: Dialogue, prompt: RegExp, mark: number): Promise<boolean> {
+  const { screen, times } = dialogue;
   const until = performance.now() + times.login;
   while (performance.now() < until) {
     dialogue.check();
     const said = screen.since(mark);
     if (prompt.test(said)) {
-      await typePassword(dialogue, await password());
-      await checkRoot(dialogue, 'The password was refused; it was typed once.');
-      return 'sudo-password';
+      return true;
     }
-    if (refused.test(said)) {
+    const waiting = said.trim() === '' ? 'nothing' : dialogue.waiting;
+    if (refused.test(said) || waiting === 'login') {
       throw new Stop(consoleSudoFailure('It was refused.', screen.lastLines(6)));
     }
-    if (dialogue.silenceMs > times.quiet) {
-      break;
+    if (waiting === 'shell' && dialogue.silenceMs > times.settle) {
+      return false;
     }
     await dialogue.wait(100);
   }
-  await checkRoot(dialogue, 'It gave no root shell.');
-  return 'sudo';
-}
-
-async function typePassword(dialogue: Dialogue, password: Secret | null): Promise<void> {
-  if (password === null || !isTypable(password)) {
-    dialogue.line.type('\u0003');
-    throw new Stop(consoleSudoFailure('It wants a password, and none was given.', ''));
-  }
-  await dialogue.pause(200);
-  dialogue.line.type(`${password.reveal()}\r`);
-  await dialogue.listen(dialogue.times.quiet);
+  return false;
 }
 
 async function checkRoot(dialogue: Dialogue, otherwise: string): Promise<void> {
   const who = await dialogue.ask('id -u');
   if (who?.includes('0') !== true) {
-    dialogue.line.type('\u0003');
-    await dialogue.wait(dialogue.times.settle);
     throw new Stop(consoleSudoFailure(otherwise, dialogue.screen.lastLines(6)));
   }
   await makePlain(dialogue);

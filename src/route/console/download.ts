@@ -1,9 +1,11 @@
 import { LinkLost } from './answers.ts';
-import { mostSilent, type Talk } from './talk.ts';
+import { mostSilent } from './pace.ts';
+import type { Talk } from './talk.ts';
 
 const linesWithAnswer = 8;
 const linesAtOnce = 32;
-const endMs = 300;
+const rangesAtOnce = 12;
+const leastGapMs = 300;
 
 /** What is fetched: the words that name it, how many lines it has, and the question that was answered. */
 export interface Pack {
@@ -12,8 +14,9 @@ export interface Pack {
   readonly sequence: string;
 }
 
-interface Request {
-  readonly sequence: string;
+/** Lines by their numbers, without a gap. */
+interface Range {
+  readonly first: number;
   readonly last: number;
 }
 
@@ -29,12 +32,12 @@ export async function fetchText(
   mayGiveUp: boolean,
 ): Promise<{ readonly text: string; readonly clean: boolean } | null> {
   const lines = new Map<number, string>();
-  let request: Request = { sequence, last: Math.min(linesWithAnswer, count) };
+  let request = { sequence, last: Math.min(linesWithAnswer, count) };
   let barren = 0;
   let clean = true;
   while (lines.size < count) {
     const before = lines.size;
-    const answered = await collect(talk, lines, request, talk.patience(barren));
+    const answered = await collect(talk, lines, request.sequence, talk.patience(barren));
     barren = lines.size > before ? 0 : barren + 1;
     if (barren >= mostSilent) {
       throw new LinkLost('the host does not answer any more', false);
@@ -42,13 +45,13 @@ export async function fetchText(
     if (barren >= 2 && answered && mayGiveUp) {
       return null;
     }
-    const missing = missingOf(lines, count);
+    const missing = missingOf(lines, count, barren > 0 ? linesWithAnswer : linesAtOnce);
     const [first] = missing;
     if (first !== undefined) {
-      clean &&= first > request.last;
-      const most = barren > 0 ? linesWithAnswer : linesAtOnce;
-      request = { sequence: talk.next(), last: lastOfRun(missing, most) };
-      talk.say(['l', request.sequence, ...what, String(first), String(request.last)], !answered);
+      clean &&= first.first > request.last;
+      request = { sequence: talk.next(), last: missing.at(-1)?.last ?? 0 };
+      const ranges = missing.map((range) => `${range.first}-${range.last}`);
+      talk.say(['l', request.sequence, ...what, ...ranges], !answered);
     }
   }
   const text = Array.from({ length: count }, (_, at) => lines.get(at + 1) ?? '').join('');
@@ -59,34 +62,44 @@ export async function fetchText(
 async function collect(
   talk: Talk,
   lines: Map<number, string>,
-  { sequence, last }: Request,
+  sequence: string,
   patienceMs: number,
 ): Promise<boolean> {
   let waitMs = patienceMs;
-  let came = false;
+  let last: number | null = null;
+  let longestGap = 0;
   for (;;) {
     const answer = await talk.answers.next(
       ({ verb, words }) => verb === 'D' || (verb === 'Z' && words[0] === sequence),
       waitMs,
     );
     if (answer?.verb !== 'D') {
-      return came || answer !== null;
+      return last !== null || answer !== null;
     }
-    came = true;
     lines.set(Number(answer.words[0]), answer.words[1] ?? '');
-    // The word that ends them may be lost.
-    waitMs = Number(answer.words[0]) === last ? Math.min(patienceMs, endMs) : patienceMs;
+    // The word that ends them may be lost: what comes no more is not waited for.
+    const now = performance.now();
+    longestGap = Math.max(longestGap, last === null ? 0 : now - last);
+    waitMs = Math.max(leastGapMs, last === null ? 2 * patienceMs : 3 * longestGap);
+    last = now;
   }
 }
 
-function missingOf(lines: ReadonlyMap<number, string>, count: number): number[] {
-  return Array.from({ length: count }, (_, at) => at + 1).filter((at) => !lines.has(at));
-}
-
-/** The last of the numbers that follow the first one without a gap, at most so many. */
-function lastOfRun(numbers: readonly number[], most: number): number {
-  const first = numbers[0] ?? 0;
-  const gap = numbers.findIndex((number, at) => number !== first + at);
-  const length = gap < 0 ? numbers.length : gap;
-  return first + Math.min(length, most) - 1;
+/** The lines that are missing, from the first one on: at most so many, in as many ranges as a request takes. */
+function missingOf(lines: ReadonlyMap<number, string>, count: number, most: number): Range[] {
+  const ranges: Range[] = [];
+  let left = most;
+  for (let at = 1; at <= count && left > 0; at += 1) {
+    const before = ranges.at(-1);
+    if (lines.has(at)) {
+      continue;
+    }
+    if (before?.last === at - 1) {
+      ranges[ranges.length - 1] = { first: before.first, last: at };
+    } else if (ranges.push({ first: at, last: at }) === rangesAtOnce) {
+      break;
+    }
+    left -= 1;
+  }
+  return ranges;
 }

@@ -1,7 +1,7 @@
 import { nothingDone } from '../nothing-done.ts';
 import { cleanLine, cleanText } from '../../core/clean.ts';
 import type { Failure } from '../../core/failure.ts';
-import type { Refusal } from './prompts.ts';
+import { readGatewayRefusal, type GatewayRefusal, type Refusal } from './prompts.ts';
 
 /** What a failure is told about. */
 export interface ConsolePlace {
@@ -22,14 +22,23 @@ function withHint(todo: string, { hint }: ConsolePlace): string {
   return hint === null ? todo : `${todo}\n${hint}`;
 }
 
+const gatewayTodo: Readonly<Record<GatewayRefusal, string>> = {
+  expired: 'Your login at the provider of the console has expired: log in there again.',
+  limited:
+    'The provider lets no more sessions through for now: end old ones, or wait a few minutes.',
+  denied: 'The provider does not let you at this console: your role there lacks the right.',
+};
+
 /** The console could not be reached at all. */
 export function consoleClosedFailure(place: ConsolePlace, why: string): Failure {
+  const refusal = readGatewayRefusal(why);
+  const byHand = 'Try the same by hand: it must show the console of the host.';
   return {
     code: 'console-failed',
     what: `The ${cleanLine(place.description, 160)} could not be opened.`,
     why: cleanLine(why, 600) || 'it ended at once',
     access: `The host was not reached by this route. ${nothingDone}`,
-    todo: withHint('Try the same by hand: it must show the console of the host.', place),
+    todo: withHint(refusal === null ? byHand : `${gatewayTodo[refusal]}\n${byHand}`, place),
   };
 }
 
@@ -69,19 +78,70 @@ export function consoleNoisyFailure(place: ConsolePlace, screen: string): Failur
   };
 }
 
+/** What a host may wait for that has not booted. */
+export type NotBooted = 'bootloader' | 'disk' | 'initramfs' | 'panic' | 'maintenance-locked';
+
+const notBooted: Readonly<
+  Record<NotBooted, readonly [what: string, access: string, todo: string]>
+> = {
+  bootloader: [
+    'The host is in its boot loader or firmware.',
+    'Nobody gets in before it has booted.',
+    'Boot the host by hand',
+  ],
+  disk: [
+    'The host waits for the passphrase of a disk.',
+    'Nobody gets in before it is typed.',
+    'Type the passphrase by hand',
+  ],
+  initramfs: [
+    'The host stopped in its initramfs: it found no root file system that works.',
+    'Its own system is not there yet, so nothing of it can be repaired from here.',
+    'See what it says of the disk (fsck, a missing UUID), boot the host by hand',
+  ],
+  panic: [
+    'The kernel of the host has stopped (panic).',
+    'Nobody gets in before it was started anew.',
+    'Reset the host, maybe with an older kernel',
+  ],
+  'maintenance-locked': [
+    'The host is in emergency mode, and its root account is locked.',
+    'Nobody gets in by this console; Enter would go on with the boot.',
+    'Boot the host with another root shell (init=/bin/sh, a rescue image)',
+  ],
+};
+
 /** The host is not so far that anybody can log in. */
-export function notBootedFailure(kind: 'bootloader' | 'disk', screen: string): Failure {
-  const isDisk = kind === 'disk';
+export function notBootedFailure(kind: NotBooted, screen: string): Failure {
+  const [what, access, todo] = notBooted[kind];
   return {
     code: 'not-booted',
-    what: isDisk
-      ? 'The host waits for the passphrase of a disk.'
-      : 'The host is in its boot loader or firmware.',
+    what,
     why: shown(screen),
-    access: `${isDisk ? 'Nobody gets in before it is typed.' : 'Nobody gets in before it has booted.'} Nothing was typed. ${nothingDone}`,
-    todo: isDisk
-      ? 'Type the passphrase by hand, then run the same command again.'
-      : 'Boot the host by hand, then run the same command again.',
+    access: `${access} No command was typed. ${nothingDone}`,
+    todo: `${todo}, then run the same command again.`,
+  };
+}
+
+/** The host is in emergency mode, where only root may log in. */
+export function maintenanceFailure(user: string, screen: string): Failure {
+  return {
+    code: 'auth-failed',
+    what: 'The host is in emergency mode and wants the password of root.',
+    why: `It was to be a login of ${cleanLine(user, 40)}. ${shown(screen)}`,
+    access: `No password was typed. ${nothingDone}`,
+    todo: 'Set REMEDY_CONSOLE_USER=root and REMEDY_CONSOLE_PASSWORD to its password, then run the same command again.',
+  };
+}
+
+/** The host has no place where anything could be stored. */
+export function noRoomFailure(why: string): Failure {
+  return {
+    code: 'console-failed',
+    what: 'The host has no room for a program.',
+    why: cleanLine(why, 400),
+    access: `A root shell was reached by the console. ${nothingDone}`,
+    todo: 'Log in by hand and make room in /run, /dev/shm, /tmp or /var/tmp (df -h; mount -o remount,rw /), then run the same command again.',
   };
 }
 

@@ -1,12 +1,13 @@
 import type { AgentOptions } from './agent.ts';
-import { LinkLost } from './answers.ts';
+import { Forgotten, LinkLost } from './answers.ts';
+import { Portion, type DeliveryWay } from './deliver.ts';
 import { fetchText } from './download.ts';
 import { downFrame, type UpFrame } from './frame.ts';
 import type { Line } from './line.ts';
-import { loadAgent } from './loader.ts';
+import { interrupt, loadAgent } from './loader.ts';
 import { digestBy, pack, unpack } from './pack.ts';
 import { Talk, type AgentFacts } from './talk.ts';
-import { sendText, UploadSize } from './upload.ts';
+import { sendText } from './upload.ts';
 import { randomWord } from './word.ts';
 
 /** What has become of a program, and what it has said since. */
@@ -20,16 +21,14 @@ export interface Progress {
 
 /** Characters of one line of output. */
 const [shortestLine, longestLine] = [55, 440];
-const starts = 60;
+const starts = 6;
 const uploads = 3;
-const [firstMs, againMs] = [5000, 1000];
-const quietMs = 200;
 
 /** Works with the agent behind a console: starts it, brings it programs, and fetches what they say. */
 export class AgentLink {
   readonly #options: Omit<AgentOptions, 'nonce'>;
   readonly #talk: Talk;
-  readonly #size = new UploadSize();
+  readonly #portion = new Portion();
   #width = longestLine;
 
   constructor(line: Line, options: Omit<AgentOptions, 'nonce'>) {
@@ -53,21 +52,22 @@ export class AgentLink {
    * @throws LinkLost where none could be started.
    */
   async start(): Promise<void> {
-    const { line, answers } = this.#talk;
     for (let attempt = 0; attempt < starts; attempt += 1) {
       if (attempt > 0) {
-        await this.#interrupt();
+        await interrupt(this.#way);
       }
       const nonce = randomWord();
       this.#talk.meet(nonce, null);
-      // A loader that was damaged says nothing; now and then a slow line is waited for.
-      const way = { line, answers, firstMs: attempt % 8 === 0 ? firstMs : againMs };
-      const hello = await loadAgent(way, { nonce, ...this.#options });
-      if (hello !== null && (await this.#prove(nonce, hello))) {
+      const hello = await loadAgent(this.#way, { nonce, ...this.#options });
+      if (hello === null) {
+        break;
+      }
+      if (await this.#prove(nonce, hello)) {
+        this.#width = Math.min(this.#width, Math.max(shortestLine, this.#portion.data));
         return;
       }
-      answers.check();
     }
+    this.#talk.answers.check();
     throw new LinkLost('no agent could be started in the shell', false);
   }
 
@@ -81,8 +81,8 @@ export class AgentLink {
     answers.check();
     line.drop();
     line.type('\r');
-    if ((await this.#talk.ask('p', [], 'P', 2)) === null) {
-      answers.check();
+    if ((await this.#talk.ask('p', [], 'P', 5)) === null) {
+      await interrupt(this.#way);
       await this.start();
     }
   }
@@ -99,7 +99,7 @@ export class AgentLink {
       const begun = await this.#talk.sure('n', [key], 'A');
       if (begun.words[1] !== 'whole') {
         const from = Number(begun.words[1] ?? 0);
-        await sendText(this.#talk, this.#size, key, { text, from });
+        await sendText(this.#talk, this.#portion, key, { text, from });
       }
       const digest = digestBy(facts.digests, bytes);
       const whole = await this.#talk.sure('w', [key, format, digest], 'W');
@@ -114,7 +114,7 @@ export class AgentLink {
   async begin(key: string): Promise<void> {
     const begun = await this.#talk.sure('r', [key], 'R');
     if (begun.words[1] !== 'ok') {
-      throw new LinkLost('the program is not on the host any more', true);
+      throw new Forgotten('the host does not know the program any more');
     }
   }
 
@@ -152,9 +152,12 @@ export class AgentLink {
     await this.#talk.sure('c', [key], 'C');
   }
 
-  /** Ends the agent; the shell that it ran in reads the line again. */
-  async finish(): Promise<void> {
-    await this.#talk.ask('e', [], 'E', 3);
+  /**
+   * Ends the agent, and with `bye` the shell that it ran in, so that there is no moment without a guard.
+   * Else that shell reads the line again.
+   */
+  async finish(bye: 'bye' | 'stay'): Promise<void> {
+    await this.#talk.ask('e', [bye], 'E', 3);
   }
 
   // A good line must be answered, and a bad one refused: else what looks like an agent is none.
@@ -165,10 +168,10 @@ export class AgentLink {
       return false;
     }
     talk.meet(nonce, facts);
-    if ((await talk.ask('p', [], 'P', 4)) === null) {
+    if ((await talk.ask('p', [], 'P', 8)) === null) {
       return false;
     }
-    for (let silent = 0; silent < 4; silent += 1) {
+    for (let silent = 0; silent < 8; silent += 1) {
       talk.line.type(`${downFrame(facts.check, ['p', '0']).replace('p 0', 'p 1')}\r`);
       const answer = await talk.answers.next(
         ({ verb, words }) => verb === 'N' || (verb === 'P' && words[0] === '1'),
@@ -181,16 +184,9 @@ export class AgentLink {
     return false;
   }
 
-  /** Brings the shell back to its prompt, whatever reads the line. */
-  async #interrupt(): Promise<void> {
-    const { line, answers } = this.#talk;
-    line.drop();
-    line.type('\u0003');
-    await answers.quiet(quietMs);
-    line.type('\r');
-    await answers.quiet(quietMs);
-    answers.drop();
-    answers.check();
+  get #way(): DeliveryWay {
+    const { line, answers, pace } = this.#talk;
+    return { line, answers, pace, portion: this.#portion };
   }
 
   #unpacked(text: string, digest: string): Buffer {
@@ -204,12 +200,20 @@ export class AgentLink {
 }
 
 function toFacts({ words }: UpFrame): AgentFacts | null {
-  const [, check, encodes, decodes, gzip, digests, uid = ''] = words;
+  const [, check, encodes, decodes, gzip, digests, uid = '', folder = ''] = words;
   return (check === 'cksum' || check === 'sum') &&
     (encodes === 'b64' || encodes === 'hex') &&
     (decodes === 'b64' || decodes === 'oct') &&
     (digests === 'sha256' || digests === 'cksum' || digests === 'length') &&
     /^\d{1,10}$/.test(uid)
-    ? { check, encodes, decodes, gzip: gzip === 'gz', digests, uid: Number(uid) }
+    ? {
+        check,
+        encodes,
+        decodes,
+        gzip: gzip === 'gz',
+        digests,
+        uid: Number(uid),
+        folder: folder.startsWith('/') ? folder : null,
+      }
     : null;
 }

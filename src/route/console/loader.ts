@@ -1,103 +1,184 @@
-import { agentLines, loaderLines, type AgentOptions } from './agent.ts';
-import type { Answers } from './answers.ts';
-import { posixCrc } from './check.ts';
+import { agentLines, type AgentOptions } from './agent.ts';
 import type { UpFrame } from './frame.ts';
-import type { Line } from './line.ts';
-
-const maxInFlight = 1100;
-const giveUpAfter = 5;
-const mostRefused = 12;
-const leastMs = 300;
-
-/** A line and what comes back over it. */
-export interface LoaderWay {
-  readonly line: Line;
-  readonly answers: Answers;
-  /** How long the loader's first word is waited for, in milliseconds. */
-  readonly firstMs: number;
-}
+import { posixCrc } from './check.ts';
+import { deliver, type DeliveryWay } from './deliver.ts';
+import { LinkLost } from './answers.ts';
+import { split } from './word.ts';
 
 /**
- * Types the loader into the shell that reads the line now, and brings it the agent, line by line. Gives
- * the agent's first words; null where it did not come so far.
+ * How the agent gets into a shell over a line that loses bytes. Nothing checks what a shell is typed, so
+ * it is typed in lines that are short enough to come whole now and then, each of which proves itself by
+ * its answer, and can be said again:
+ *
+ * 1. a name for our answers, and how much of the text is there already;
+ * 2. a loop that takes the text as lines `#OFFSET LENGTH TEXT`, and says how much it has. A line that
+ *    a bare shell gets is a comment to it;
+ * 3. how the text is checked, once the loop was ended by `#x`;
+ * 4. the text is run.
+ *
+ * What has come stays in the shell's variable `a`, whatever is damaged afterwards.
  */
-export async function loadAgent(way: LoaderWay, options: AgentOptions): Promise<UpFrame | null> {
-  const { line, answers } = way;
-  const lines = agentLines(options);
-  const typed = performance.now();
-  line.type(`${loaderLines(options.nonce).join('\r')}\r`);
-  let wanted = await answers.nextNumber(way.firstMs);
-  const nextMs = Math.max(leastMs, 4 * (performance.now() - typed));
-  let sent = 0;
-  let quiet = 0;
-  let refused = 0;
-  // A loader that was damaged may answer, and never take a line.
-  let stalled = 0;
-  while (wanted !== null && quiet < giveUpAfter && refused < mostRefused && stalled < mostRefused) {
-    if (wanted === lines.length) {
-      // Said again where the agent's first words were lost: it answers to this with them.
-      line.type(`${runLine(lines, refused)}\r`);
-      const hello = await answers.next(({ verb }) => verb === 'P', nextMs * (1 + quiet));
-      if (hello !== null) {
+const loop =
+  ' while echo;echo $N ${#a} ${#a};read -r n k l;do case .$n.$k in .#x*)break;;.#${#a}.${#l})a="$a$l\r";;esac;done\r';
+const check = '#x\r set -- $(printf %s "$a"|cksum);echo;echo $N $1.${#a}.\r';
+const run = ' eval "$a"\r';
+
+const mostRounds = 60;
+const mostSilentRounds = 8;
+const tries = 4;
+
+/**
+ * Brings the agent into the shell that reads the line now, and starts it. Gives its first words; null
+ * where it did not come so far.
+ *
+ * @throws LinkLost where the login is over.
+ */
+export async function loadAgent(way: DeliveryWay, options: AgentOptions): Promise<UpFrame | null> {
+  return new Loader(way, options).load();
+}
+
+class Loader {
+  readonly #way: DeliveryWay;
+  readonly #nonce: string;
+  readonly #lines: readonly string[];
+  /** Where each line begins in the text, by its number; the last one is the length of the whole. */
+  readonly #starts: readonly number[];
+  #silentRounds = 0;
+
+  constructor(way: DeliveryWay, options: AgentOptions) {
+    this.#way = way;
+    this.#nonce = options.nonce;
+    this.#lines = agentLines(options);
+    let length = 0;
+    this.#starts = [0, ...this.#lines.map((line) => (length += line.length + 1))];
+  }
+
+  async load(): Promise<UpFrame | null> {
+    for (let round = 0; round < mostRounds && this.#silentRounds < mostSilentRounds; round += 1) {
+      if (round > 0) {
+        await interrupt(this.#way);
+      }
+      // Until something is heard in this round.
+      this.#silentRounds += 1;
+      if ((await this.#bring()) && (await this.#isWhole())) {
+        const hello = await this.#run();
+        if (hello !== null) {
+          return hello;
+        }
+      }
+    }
+    return null;
+  }
+
+  /** The first two steps; true once the whole text has come. */
+  async #bring(): Promise<boolean> {
+    let has = await this.#say(` N=${split(this.#nonce)};echo;echo $N \${#a} \${#a}\r`);
+    if (has !== null && !this.#starts.includes(has)) {
+      // Something of another name, or text that came otherwise than it was sent.
+      has = await this.#say(' a=;echo;echo $N ${#a} ${#a}\r');
+    }
+    if (has === null || !this.#starts.includes(has)) {
+      return false;
+    }
+    const begun = await this.#say(loop);
+    if (begun !== has) {
+      return false;
+    }
+    try {
+      await deliver(this.#way, this.#delivery, has);
+    } catch (error) {
+      if (error instanceof LinkLost && !error.session) {
+        return false;
+      }
+      throw error;
+    }
+    return true;
+  }
+
+  get #delivery() {
+    return {
+      length: this.#starts.at(-1) ?? 0,
+      type: (from: number): number => {
+        const line = this.#lines[this.#starts.indexOf(from)] ?? '';
+        this.#way.line.type(`#${from} ${line.length} ${line}\r`);
+        return from + line.length + 1;
+      },
+      arrived: async (timeoutMs: number) => this.#arrived(timeoutMs),
+    };
+  }
+
+  /** True where the text is what was sent; without cksum on the host its length must do. */
+  async #isWhole(): Promise<boolean> {
+    const text = this.#lines.map((line) => `${line}\n`).join('');
+    const right = `${posixCrc(Buffer.from(text, 'latin1'))}.${text.length}`;
+    const pattern = new RegExp(`${this.#nonce} (\\d*\\.\\d+)\\.$`);
+    for (let silent = 0; silent < tries; silent += 1) {
+      this.#way.line.type(check);
+      const said = await this.#heard(pattern, silent);
+      if (said === right || said === `.${text.length}`) {
+        return true;
+      }
+      if (said !== null) {
+        await this.#say(' a=;echo;echo $N ${#a} ${#a}\r');
+        return false;
+      }
+    }
+    return false;
+  }
+
+  /** Said again where nothing comes back: an agent that runs already refuses it, which is an answer, too. */
+  async #run(): Promise<UpFrame | null> {
+    const { line, answers, pace } = this.#way;
+    for (let silent = 0; silent < tries; silent += 1) {
+      line.type(run);
+      const hello = await answers.next(() => true, pace.patience(silent, 1000));
+      if (hello?.verb === 'P') {
         return hello;
       }
-    } else {
-      sent = sendFrom(line, lines, wanted, sent);
-    }
-    const next = await nextWanted(way, wanted, wanted === lines.length ? 0 : nextMs * (1 + quiet));
-    if (next === null) {
-      quiet += 1;
-      sent = wanted;
-      // What is left of a damaged line ends here.
-      line.type('\r');
-      continue;
-    }
-    if (next === lines.length && wanted === lines.length) {
-      refused += 1;
-      // Wrong in the same way again and again: a line has come otherwise than it was sent.
-      if (refused % 4 === 0) {
-        line.type('new\r');
+      if (hello !== null) {
+        // It is there; what it said of itself was lost.
+        line.type('run\r');
       }
     }
-    quiet = 0;
-    stalled = next > wanted ? 0 : stalled + 1;
-    sent = next <= wanted ? next : sent;
-    wanted = next;
+    return null;
   }
-  return null;
-}
 
-/** The line that lets the loader run what it has; without cksum on the host the value must be empty. */
-function runLine(lines: readonly string[], refused: number): string {
-  const text = lines.map((one) => `${one}\n`).join('');
-  const crc = refused % 4 < 3 ? ` ${posixCrc(Buffer.from(text, 'latin1'))}` : '';
-  return `run ${text.length}${crc}`;
-}
-
-/** The number that the loader wants next; null where it is silent. */
-async function nextWanted(
-  { answers }: LoaderWay,
-  wanted: number,
-  timeoutMs: number,
-): Promise<number | null> {
-  const said = await answers.nextNumber(timeoutMs);
-  if (said === null || said > wanted) {
+  /** Types something that is answered by how much of the text is there; null where it is not. */
+  async #say(text: string): Promise<number | null> {
+    const { line, answers, pace } = this.#way;
+    answers.drop();
+    const typed = performance.now();
+    line.type(text);
+    const said = await this.#arrived(pace.patience(this.#silentRounds));
+    if (said !== null) {
+      pace.learn(performance.now() - typed);
+    }
     return said;
   }
-  // What comes behind a line that was thrown away is thrown away, too: the last word on it counts.
-  await answers.quiet(120);
-  return (await answers.nextNumber(0)) ?? said;
+
+  async #arrived(timeoutMs: number): Promise<number | null> {
+    const said = await this.#wait(new RegExp(`${this.#nonce} (\\d{1,5}) \\1$`), timeoutMs);
+    return said === null ? null : Number(said);
+  }
+
+  async #heard(pattern: RegExp, silent: number): Promise<string | null> {
+    return this.#wait(pattern, this.#way.pace.patience(silent));
+  }
+
+  async #wait(pattern: RegExp, timeoutMs: number): Promise<string | null> {
+    const said = await this.#way.answers.nextWord(pattern, timeoutMs);
+    this.#silentRounds = said === null ? this.#silentRounds : 0;
+    return said;
+  }
 }
 
-/** Sends lines until enough is on its way; gives the number of the next one. */
-function sendFrom(line: Line, lines: readonly string[], wanted: number, sent: number): number {
-  let next = Math.max(sent, wanted);
-  let inFlight = lines.slice(wanted, next).join('').length;
-  while (next < lines.length && inFlight < maxInFlight) {
-    const one = lines[next] ?? '';
-    line.type(`${next} ${one.length} ${one}\r`);
-    inFlight += one.length;
-    next += 1;
-  }
-  return next;
+/** Brings the shell back to its prompt, whatever reads the line. @throws LinkLost where the login is over. */
+export async function interrupt({ line, answers, pace }: DeliveryWay): Promise<void> {
+  line.drop();
+  line.type('\u0003');
+  await answers.quiet(pace.quietMs);
+  line.type('\r');
+  await answers.quiet(pace.quietMs);
+  answers.drop();
+  answers.check();
 }

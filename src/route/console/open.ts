@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Failure } from '../../core/failure.ts';
 import { fail, ok, type Result } from '../../core/result.ts';
-import { consoleBusyFailure, consoleClosedFailure, linkFailure } from './failure.ts';
+import { consoleBusyFailure, consoleClosedFailure, linkFailure, noRoomFailure } from './failure.ts';
 import { Line } from './line.ts';
 import type { AgentOptions } from './agent.ts';
 import { LinkLost } from './answers.ts';
@@ -32,6 +32,7 @@ export interface OpenOptions {
 }
 
 const logoutMs = 20_000;
+const outerShellMs = 1000;
 
 /** Opens a console: the wire, a root shell, and the agent in it. */
 export async function openConsole(
@@ -54,30 +55,30 @@ export async function openConsole(
     return shell;
   }
   const link = new AgentLink(line, options.link);
+  const hangUp = async (): Promise<void> => {
+    link.end();
+    await line.close();
+  };
+  const close = async (): Promise<string | null> => {
+    const left = await logOut(line, link, shell.value);
+    await hangUp();
+    return left;
+  };
   try {
     await link.start();
   } catch (error) {
-    link.end();
-    await line.close();
+    await hangUp();
     if (error instanceof LinkLost) {
       return fail(linkFailure(login, error.message));
     }
     throw error;
   }
-  const hangUp = async (): Promise<void> => {
-    link.end();
-    await line.close();
-  };
-  return ok({
-    link,
-    shell: shell.value,
-    hangUp,
-    close: async () => {
-      const left = await logOut(line, link, shell.value).catch(() => stillOpen);
-      await hangUp();
-      return left;
-    },
-  });
+  if (link.tools.folder === null) {
+    const left = await close();
+    const why = 'none of /run, /dev/shm, /tmp and /var/tmp takes 64 KiB.';
+    return fail(noRoomFailure(left === null ? why : `${why} ${left}`));
+  }
+  return ok({ link, shell: shell.value, hangUp, close });
 }
 
 const stillOpen =
@@ -88,31 +89,36 @@ async function logOut(line: Line, link: AgentLink, shell: ReachedShell): Promise
   if (line.ended !== null) {
     return stillOpen;
   }
-  await link.finish();
+  const screen = new Screen();
+  let last = performance.now();
+  const unlisten = line.listen((bytes) => {
+    screen.push(bytes);
+    last = performance.now();
+  });
+  // It throws where the next login is there already.
+  await link.finish(shell.maintenance ? 'stay' : 'bye').catch(() => undefined);
   link.end();
   if (shell.maintenance) {
+    unlisten();
     // To end that shell would go on with the boot, which is for a person to decide.
     line.type(' stty echo; PS1="# "\r');
     return 'The emergency shell on the console was left open, as it was found: to end it goes on with the boot.';
   }
-  const screen = new Screen();
-  const unlisten = line.listen((bytes) => screen.push(bytes));
   const until = performance.now() + logoutMs;
-  for (let exits = 0; exits < 3; exits += 1) {
-    const mark = screen.mark;
-    line.type(' stty echo; exit\r');
-    const each = performance.now() + logoutMs / 3;
-    while (performance.now() < Math.min(until, each) && line.ended === null) {
-      if (waitingFor(screen.lastLine, '') === 'login' && screen.since(mark) !== '') {
-        unlisten();
-        return null;
-      }
-      await pause(100);
+  let isOut = false;
+  for (let exits = 0; !isOut && performance.now() < until && line.ended === null;) {
+    const waiting = waitingFor(screen.lastLine, '');
+    isOut = waiting === 'login';
+    // Ours may have been opened in another one.
+    if (waiting === 'shell' && performance.now() - last > outerShellMs && exits < 3) {
+      exits += 1;
+      line.type(' exit\r');
     }
+    await pause(isOut ? 0 : 100);
   }
   unlisten();
   // A command that ends with its shell has logged out, too.
-  return line.ended === null ? stillOpen : null;
+  return isOut || line.ended !== null ? null : stillOpen;
 }
 
 function recorded(wire: Wire, recorder: Recorder): Wire {

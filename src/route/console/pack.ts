@@ -56,7 +56,7 @@ export function unpack(text: string, tools: AgentTools): Buffer | null {
 export function digestBy(tool: AgentTools['digests'], bytes: Buffer): string {
   switch (tool) {
     case 'sha256':
-      return createHash('sha256').update(bytes).digest('hex');
+      return createHash('sha256').update(bytes).digest('hex').slice(0, 32);
     case 'cksum':
       return `${posixCrc(bytes)}.${bytes.length}`;
     case 'length':

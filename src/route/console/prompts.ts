@@ -5,6 +5,11 @@ export type Waiting =
   /** sulogin(8): root's password, or the Enter key where root has none. */
   | 'maintenance-password'
   | 'maintenance-enter'
+  /** sulogin(8) that lets nobody in: Enter would go on with the boot. Nothing is typed. */
+  | 'maintenance-locked'
+  /** The shell of an initramfs, or a kernel that has stopped. Nothing is typed. */
+  | 'initramfs'
+  | 'panic'
   /** A prompt of a boot loader or a boot menu, a firmware shell. Nothing is typed. */
   | 'bootloader'
   /** A passphrase of a disk. Nothing is typed: an empty line would use up a try. */
@@ -20,7 +25,8 @@ export type Waiting =
 /** Prompts by the end of the last line; the first that fits counts. Only endings: what stands before may be cut. */
 const prompts: readonly (readonly [RegExp, Waiting])[] = [
   [/(?:give|enter) root password[^\n]*:\s*$/i, 'maintenance-password'],
-  [/press enter[^\n]*(?:maintenance|continue)[^\n]*$/i, 'maintenance-enter'],
+  [/press enter[^\n]*maintenance[^\n]*$/i, 'maintenance-enter'],
+  [/^(?:\(initramfs\)|(?:dracut|switch_root):[^\n]*#|\[rootfs [^\]]*\]#)\s*$/, 'initramfs'],
   [/please (?:unlock disk|enter passphrase)[^\n]*:\s*$/i, 'disk'],
   [/passphrase for [^\n]*:\s*\**$/i, 'disk'],
   [/^(?:grub(?: rescue)?>|=>|U-Boot>|Shell>|loader>|boot:)\s*$/i, 'bootloader'],
@@ -42,19 +48,28 @@ const prompts: readonly (readonly [RegExp, Waiting])[] = [
   [/^[^\n]{0,200}[#$%>]\s*$/, 'shell'],
 ];
 
+const panic = /Kernel panic - not syncing|---\[ end Kernel panic/;
+const rootLocked = /(?:cannot open access to console|root account is locked)/i;
+
 const menus =
   /(?:GNU GRUB|Use the .* and .* keys to (?:select|change)|The highlighted entry will be executed|Boot Menu|Press (?:F\d+|DEL|ESC) (?:to enter|for) )/i;
 
 /** What the last line of a console asks for. `screen` is the last lines, for what is told by more than one. */
 export function waitingFor(lastLine: string, screen: string): Waiting {
   const line = lastLine.trimEnd();
-  if (menus.test(screen.split('\n').slice(-25).join('\n')) && !/login:\s*$/.test(line)) {
+  const last = (count: number): string => screen.split('\n').slice(-count).join('\n');
+  if (panic.test(last(4))) {
+    return 'panic';
+  }
+  if (rootLocked.test(last(6)) && /press enter to continue[^\n]*$/i.test(line)) {
+    return 'maintenance-locked';
+  }
+  if (menus.test(last(25)) && !/login:\s*$/.test(line)) {
     return 'bootloader';
   }
   // sulogin(8) asks over two lines: what it wants stands in the first.
   if (/or (?:type|press) Control-D to continue\)?:?$/i.test(line)) {
-    const before = screen.split('\n').slice(-3).join('\n');
-    return /press enter/i.test(before) ? 'maintenance-enter' : 'maintenance-password';
+    return /press enter/i.test(last(3)) ? 'maintenance-enter' : 'maintenance-password';
   }
   return prompts.find(([pattern]) => pattern.test(line))?.[1] ?? 'nothing';
 }
@@ -100,10 +115,31 @@ const busyWords: readonly RegExp[] = [
   /another console session is already active/i,
   /SerialConsoleSessionLimitExceeded|limited to one connection/i,
   /is in use by|\[?read-only\]?.*(?:attached|spy)|\[no, [^\]]+ is attached\]/i,
+  /\[(?:forced to|bumped|taken over)[^\]]*\]|session (?:was )?(?:stolen|taken over|preempted)/i,
   /device or resource busy|resource busy/i,
 ];
 
 /** True where a console server says that somebody else has the console. */
 export function saysBusy(text: string): boolean {
   return busyWords.some((pattern) => pattern.test(text));
+}
+
+/** Why a gateway to consoles lets nobody through: what a person must do there. */
+export type GatewayRefusal = 'expired' | 'limited' | 'denied';
+
+const gatewayWords: readonly (readonly [RegExp, GatewayRefusal])[] = [
+  [
+    /expired ?token|(?:token|session|credentials?|certificate)[^\n]{0,40}(?:has|have|is) expired|refresh(?:ed)? (?:token|credentials) .*fail|reauthentication|invalid_grant|AADSTS\d+|please run:? .*login/i,
+    'expired',
+  ],
+  [
+    /too many requests|rate (?:limit )?exceeded|throttl|quota exceeded|(?:session|connection) limit|\b429\b/i,
+    'limited',
+  ],
+  [/access ?denied|unauthorized|not authorized|forbidden|PERMISSION_DENIED|\b40[13]\b/i, 'denied'],
+];
+
+/** Reads the words of a provider's client or gateway; null where they say no such thing. */
+export function readGatewayRefusal(text: string): GatewayRefusal | null {
+  return gatewayWords.find(([pattern]) => pattern.test(text))?.[1] ?? null;
 }

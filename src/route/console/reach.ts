@@ -1,13 +1,14 @@
 import type { Failure } from '../../core/failure.ts';
 import { fail, ok, type Result } from '../../core/result.ts';
 import type { Secret } from '../../core/secret.ts';
-import { becomeRoot, isTypable, makePlain } from './become-root.ts';
+import { armDeadMan, becomeRoot, isTypable, makePlain } from './become-root.ts';
 import { Dialogue, Stop, usualTimes, type ConsoleTimes } from './dialogue.ts';
 import {
   consoleAsksFailure,
   consoleBusyFailure,
   consoleLoginFailure,
   consoleSilentFailure,
+  maintenanceFailure,
   noConsolePasswordFailure,
   noConsoleShellFailure,
   notBootedFailure,
@@ -27,6 +28,8 @@ export interface ConsoleLogin extends ConsolePlace {
   /** Told before a secret is typed, so that a recorder masks it. */
   readonly onSecret: (secret: Secret) => void;
   readonly times?: Partial<ConsoleTimes>;
+  /** Seconds after which the host ends our root shell where the agent never comes. */
+  readonly deadManSeconds: number;
 }
 
 /** How the root shell was reached. */
@@ -38,6 +41,8 @@ export interface ReachedShell {
   readonly maintenance: boolean;
 }
 
+/** A job that somebody left behind: it would be ended with the login. */
+const stopped = /\b(?:stopped|suspended|angehalten)\b/i;
 const maxSteps = 12;
 const maxPokes = 3;
 
@@ -49,10 +54,12 @@ export async function reachShell(
 ): Promise<Result<ReachedShell, Failure>> {
   const times = { ...usualTimes, ...login.times };
   const dialogue = new Dialogue(line, { place: login, times, signal });
+  const reach = new Reach(dialogue, login);
   try {
-    return ok(await new Reach(dialogue, login).shell());
+    return ok(await reach.shell());
   } catch (error) {
     if (error instanceof Stop) {
+      await reach.leave();
       return fail(error.failure);
     }
     throw error;
@@ -66,10 +73,14 @@ class Reach {
   readonly #login: ConsoleLogin;
   #password: Secret | null | undefined;
   #userTyped = false;
+  /** A shell of our own login has answered. */
+  #isIn = false;
   #passwordTyped = false;
   #maintenance = false;
   #interrupted = false;
   #pokes = 0;
+  /** Where the screen was when a program was last asked for a sign. */
+  #poked = 0;
 
   constructor(dialogue: Dialogue, login: ConsoleLogin) {
     this.#dialogue = dialogue;
@@ -89,6 +100,23 @@ class Reach {
     throw new Stop(consoleSilentFailure(this.#login, this.#shown(12)));
   }
 
+  /** Logs out where we had logged in and came no further. Never throws a `Stop`. */
+  async leave(): Promise<void> {
+    const { line, screen, times } = this.#dialogue;
+    if (!this.#isIn || this.#maintenance || line.ended !== null) {
+      return;
+    }
+    // Where the shell has ended already the next login must not be typed at.
+    await this.#dialogue.pause(times.settle);
+    for (let exits = 0; exits < 2 && this.#dialogue.waiting !== 'login'; exits += 1) {
+      const { mark } = screen;
+      line.type('\u0003 exit\r');
+      for (let waits = 0; waits < 10 && !/login: ?$/.test(screen.since(mark)); waits += 1) {
+        await this.#dialogue.wait(times.settle);
+      }
+    }
+  }
+
   /** Does what the console waits for; the shell where it was reached, else null. */
   async #step(waiting: Waiting): Promise<ReachedShell | null> {
     switch (waiting) {
@@ -103,6 +131,9 @@ class Reach {
         this.#maintenance = true;
         await this.#dialogue.typeAndWait('\r', this.#dialogue.times.answer);
         return null;
+      case 'maintenance-locked':
+      case 'initramfs':
+      case 'panic':
       case 'bootloader':
       case 'disk':
         throw new Stop(notBootedFailure(waiting, this.#shown(12)));
@@ -114,7 +145,7 @@ class Reach {
       case 'shell':
         return this.#tryShell();
       case 'nothing':
-        return this.#dialogue.screen.isDrawn ? this.#leaveProgram() : this.#poke();
+        return this.#isDrawn ? this.#leaveProgram() : this.#poke();
     }
   }
 
@@ -138,6 +169,9 @@ class Reach {
     const { line, screen, times } = this.#dialogue;
     if (this.#passwordTyped) {
       throw this.#refused();
+    }
+    if (this.#maintenance && this.#login.user !== 'root') {
+      throw new Stop(maintenanceFailure(this.#login.user, this.#shown(6)));
     }
     if (!this.#userTyped && !this.#maintenance) {
       // It was there before us: whose it is nobody knows. login(1) gives up after a minute.
@@ -189,6 +223,12 @@ class Reach {
     return this.#password;
   }
 
+  /** True where an editor or the like answers in place of a shell. */
+  get #isDrawn(): boolean {
+    const { screen } = this.#dialogue;
+    return screen.isDrawn || screen.drewSince(this.#poked);
+  }
+
   /** Ctrl-C once; what is still open after it belongs to somebody. */
   async #leaveProgram(): Promise<null> {
     const { screen, times } = this.#dialogue;
@@ -196,36 +236,46 @@ class Reach {
       throw new Stop(consoleBusyFailure(this.#login, this.#shown(12)));
     }
     this.#interrupted = true;
+    this.#poked = screen.mark;
     await this.#dialogue.typeAndWait('\u0003', 1000);
     await this.#dialogue.typeAndWait('\r', times.settle);
     await this.#dialogue.listen(times.settle);
-    if (screen.isDrawn && this.#dialogue.waiting !== 'shell') {
+    if (this.#isDrawn && this.#dialogue.waiting !== 'shell') {
       throw new Stop(consoleBusyFailure(this.#login, this.#shown(12)));
     }
     return null;
   }
 
-  /** Nothing known is shown: Enter, then Ctrl-C and Enter, each with a probe where a shell may be. */
+  /**
+   * Nothing known is shown: Enter, then Ctrl-C and Enter. Only what then answers by lines alone may be a
+   * shell: words of ours would be commands to an editor.
+   */
   async #poke(): Promise<ReachedShell | null> {
-    const { times } = this.#dialogue;
+    const { screen, times } = this.#dialogue;
     if (this.#pokes >= maxPokes) {
       throw new Stop(consoleSilentFailure(this.#login, this.#shown(12)));
     }
     this.#pokes += 1;
-    const isFirst = this.#pokes === 1;
-    if (!isFirst) {
-      // Somebody may have stopped the line (Ctrl-S). Not sooner: a getty takes XON for a letter of a name.
-      await this.#dialogue.typeAndWait('\u0011\u0003', 500);
+    this.#poked = screen.mark;
+    if (this.#pokes === 1) {
+      await this.#dialogue.typeAndWait('\r', times.answer);
+      await this.#dialogue.listen(times.settle * 2);
+      return null;
     }
-    const came = await this.#dialogue.typeAndWait('\r', isFirst ? times.answer : times.answer / 2);
+    // Somebody may have stopped the line (Ctrl-S). Not sooner: a getty takes XON for a letter of a name.
+    await this.#dialogue.typeAndWait('\u0011\u0003', 500);
+    await this.#dialogue.typeAndWait('\r', times.answer / 2);
     const waiting = await this.#dialogue.listen(times.settle * 2);
-    return waiting === 'nothing' && (came || !isFirst) ? this.#tryShell() : null;
+    return waiting === 'nothing' && !this.#isDrawn ? this.#tryShell() : null;
   }
 
   /** Asks for an answer that only a shell gives; null where none came. */
   async #tryShell(): Promise<ReachedShell | null> {
     const { line, times } = this.#dialogue;
     const adopted = !this.#passwordTyped;
+    if (adopted && this.#isDrawn) {
+      return this.#leaveProgram();
+    }
     const who = await this.#dialogue.ask('id -un; id -u');
     if (who === null) {
       if (this.#passwordTyped && this.#dialogue.waiting === 'nothing') {
@@ -234,6 +284,7 @@ class Reach {
       return this.#dialogue.waiting === 'shell' ? this.#leaveProgram() : null;
     }
     this.#dialogue.isOurs = true;
+    this.#isIn = this.#passwordTyped;
     // A message of the kernel may stand between the two.
     const name = who.find((one) => /^[a-z_][a-z0-9_.-]*\$?$/i.test(one)) ?? '';
     const uid = who.find((one) => /^\d{1,10}$/.test(one)) ?? '';
@@ -243,15 +294,23 @@ class Reach {
       await this.#dialogue.listen(times.quiet);
       return null;
     }
+    if (adopted && (await this.#dialogue.ask('jobs'))?.some((one) => stopped.test(one)) === true) {
+      throw new Stop(consoleBusyFailure(this.#login, this.#shown(8)));
+    }
     line.type(' unset HISTFILE; exec /bin/sh\r');
     // Typed ahead it might be read by the shell that goes.
     await this.#dialogue.pause(times.settle);
-    if ((await this.#dialogue.ask('')) === null) {
+    // Neither fish nor csh knows the words, and a restricted shell may not redirect.
+    const sh = await this.#dialogue.ask('case x in x) echo $((6*7)) 2>/dev/null;; esac');
+    if (sh?.includes('42') !== true) {
       throw new Stop(noConsoleShellFailure(this.#login.user, this.#shown(8)));
     }
     await makePlain(this.#dialogue);
     const elevation =
       uid === '0' ? 'root' : await becomeRoot(this.#dialogue, async () => this.#sudoPassword());
+    if (!this.#maintenance) {
+      await armDeadMan(this.#dialogue, this.#login.deadManSeconds);
+    }
     return { elevation, adopted, maintenance: this.#maintenance };
   }
 

@@ -55,6 +55,7 @@ export function createConsoleRoute(options: ConsoleRouteOptions): Route {
           password: options.password,
           askPassword: onceAsked(options.askPassword),
           sudoPassword: options.sudoPassword,
+          deadManSeconds: options.deadManSeconds ?? deadManSeconds,
           onSecret: (secret) => recorder?.hide(secret),
           ...(options.times !== undefined && { times: options.times }),
         },

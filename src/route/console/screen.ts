@@ -2,6 +2,8 @@ import { withoutEscapes } from '../../core/clean.ts';
 
 const keptCharacters = 64 * 1024;
 const maxUnfinished = 4096;
+/** CUP, ECMA-48 8.3.21. */
+const cursorPlace = /\u001b\[[0-9;]*[Hf]/;
 
 /**
  * What a console shows, as text: escape sequences are taken out, line ends are made one kind, and the
@@ -13,13 +15,19 @@ export class Screen {
   #unfinished = '';
   /** Characters that are not kept any more. */
   #dropped = 0;
+  /** Where the cursor was last sent to a place of the screen, as a mark; -1: never. */
+  #placedAt = -1;
 
   push(bytes: Buffer): void {
     const raw = this.#unfinished + bytes.toString('latin1');
     const open = openSequence(raw);
     const cut = open >= 0 && raw.length - open < maxUnfinished ? open : raw.length;
     this.#unfinished = raw.slice(cut);
-    const plain = withoutEscapes(raw.slice(0, cut));
+    const whole = raw.slice(0, cut);
+    if (cursorPlace.test(whole)) {
+      this.#placedAt = this.mark;
+    }
+    const plain = withoutEscapes(whole);
     const lines = plain.replace(/\r+\n|\n\r/g, '\n').replace(/\r/g, '\n');
     const all = this.#text + lines.replace(/[^\n\t -~]/g, '');
     this.#text = all.slice(-keptCharacters);
@@ -48,6 +56,11 @@ export class Screen {
       .filter((line) => line.trim() !== '')
       .slice(-count)
       .join('\n');
+  }
+
+  /** True where something was drawn after a mark: a shell answers Enter by lines alone. */
+  drewSince(mark: number): boolean {
+    return this.#placedAt >= mark;
   }
 
   /** True where a full-screen program draws: an editor or a pager. */

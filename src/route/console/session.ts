@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { cleanText } from '../../core/clean.ts';
 import type { Failure } from '../../core/failure.ts';
@@ -6,8 +5,8 @@ import { fail, ok, type Result } from '../../core/result.ts';
 import { nothingDone } from '../nothing-done.ts';
 import type { Exit, RunOptions, Session } from '../route.ts';
 import { interruptedFailure } from '../ssh-failure.ts';
-import { linkFailure, type ConsolePlace } from './failure.ts';
-import { LinkLost } from './answers.ts';
+import { linkFailure, noRoomFailure, type ConsolePlace } from './failure.ts';
+import { Forgotten, LinkLost, NoRoom } from './answers.ts';
 import type { Progress } from './link.ts';
 import type { OpenConsole } from './open.ts';
 
@@ -32,6 +31,7 @@ export class ConsoleSession implements Session {
   #errors = '';
   #closed: Promise<string | null> | null = null;
   #told = false;
+  #programs = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -72,7 +72,8 @@ export class ConsoleSession implements Session {
     if (signal.aborted) {
       return fail(interruptedFailure());
     }
-    const key = `k${randomBytes(5).toString('hex')}`;
+    // The folder on the host is of this session alone. Short, since it stands in each line.
+    const key = `k${(this.#programs += 1)}`;
     const bytes = Buffer.from(`${program}\n`, 'utf8');
     const follower = new Follower(options);
     let begun = false;
@@ -141,7 +142,13 @@ export class ConsoleSession implements Session {
         if (!(error instanceof LinkLost)) {
           throw error;
         }
+        if (error instanceof NoRoom) {
+          return fail(noRoomFailure(error.message));
+        }
         why = error.message;
+        if (error instanceof Forgotten) {
+          break;
+        }
         const again = await this.#recover(error, options.signal, until);
         if (!again.ok) {
           return again;

@@ -2,28 +2,25 @@ import { Answers, LinkLost } from './answers.ts';
 import type { CheckKind } from './check.ts';
 import { downFrame, type UpFrame } from './frame.ts';
 import type { Line } from './line.ts';
+import { mostSilent, Pace } from './pace.ts';
 import type { AgentTools } from './pack.ts';
 
 /** What an agent says of itself. */
 export interface AgentFacts extends AgentTools {
   readonly check: CheckKind;
   readonly uid: number;
+  /** Where it keeps what it was brought; null where it can write nowhere. */
+  readonly folder: string | null;
 }
 
-/** How often something is said again before the host counts as silent. */
-export const mostSilent = 10;
-
-const firstAnswerMs = 5000;
-const longestAnswerMs = 30_000;
-const leastPatienceMs = 300;
-const mostRttMs = 5000;
+const leastAnswerMs = 300;
 
 /** Questions to an agent and its answers, with the patience that the line needs. */
 export class Talk {
   readonly line: Line;
   readonly answers: Answers;
+  readonly pace = new Pace();
   #facts: AgentFacts | null = null;
-  #rttMs: number | null = null;
   #sequence = 0;
 
   constructor(line: Line) {
@@ -56,20 +53,9 @@ export class Talk {
     this.line.type(`${again ? '\r' : ''}${downFrame(this.facts.check, words)}\r`);
   }
 
-  /** How long an answer is waited for, in milliseconds: longer each time that none came. */
+  /** How long the answer to a question is waited for, in milliseconds: the host has work with it. */
   patience(silent: number): number {
-    const usual = this.#rttMs === null ? firstAnswerMs : Math.max(leastPatienceMs, 4 * this.#rttMs);
-    return Math.min(longestAnswerMs, usual * 1.7 ** silent);
-  }
-
-  /** How long an answer usually takes, in milliseconds; null before the first one. */
-  get rttMs(): number | null {
-    return this.#rttMs;
-  }
-
-  /** An answer took so long, in milliseconds. */
-  learn(ms: number): void {
-    this.#rttMs = Math.min(mostRttMs, this.#rttMs === null ? ms : 0.8 * this.#rttMs + 0.2 * ms);
+    return this.pace.patience(silent, leastAnswerMs);
   }
 
   /** Asks until there is an answer. @throws LinkLost */
@@ -101,7 +87,9 @@ export class Talk {
         this.patience(silent),
       );
       if (answer !== null && answer.verb !== 'N') {
-        this.learn(performance.now() - asked);
+        if (attempt === 0) {
+          this.pace.learn(performance.now() - asked);
+        }
         return answer;
       }
       silent += answer === null ? 1 : 0;

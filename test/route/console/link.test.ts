@@ -40,7 +40,7 @@ async function roundTrip(link: AgentLink, bytes: number): Promise<void> {
   }
   expect(Buffer.concat(out).equals(content)).toBe(true);
   await link.clear('one');
-  await link.finish();
+  await link.finish('stay');
 }
 
 const shells = ['dash', 'bash', 'busybox sh', 'mksh'];
@@ -68,6 +68,7 @@ describe('a host without', () => {
       gzip: false,
       digests: 'length',
       uid: process.getuid?.() ?? 0,
+      folder: expect.stringContaining('/remedy-console-') as string,
     });
     await roundTrip(link, 500);
     rmSync(folder, { recursive: true });
