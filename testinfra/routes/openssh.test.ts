@@ -86,8 +86,8 @@ const opened = await route.open(signal);
 if (!opened.ok) throw new Error(JSON.stringify(opened.error));
 for (const program of programs) {
   const exit = await opened.value.run(program, { onOutput: () => {}, signal, idleMs: 20000 });
-  const { type, code = '' } = exit.ok ? exit.value : exit.error;
-  console.log((type + ' ' + code).trim());
+  const { type, code = '', name = '' } = exit.ok ? exit.value : exit.error;
+  console.log((type + ' ' + code + name).trim());
 }
 await opened.value.close();
 `;
@@ -246,7 +246,7 @@ describe.concurrent('--openssh', () => {
       { timeoutMs: 60_000 },
     );
     expect({ ends: result.stdout.trim().split('\n'), stderr: result.stderr }).toEqual({
-      ends: ['code 255', 'code 7', 'code 137', 'code 143', 'lost'],
+      ends: ['code 255', 'code 7', 'signal SIGKILL', 'signal SIGTERM', 'lost'],
       stderr: '',
     });
     await host.down();
