@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { differences, snapshot, withoutTimes } from '../support/lab.ts';
+import { changesSince, look } from '../support/as-before.ts';
 import type { Controller, Lab, LabHost, Running, Snapshot, UpOptions } from '../support/lab.ts';
 import { awaitRescue, rescuePort, type Scenario } from './scenarios.ts';
 import { PointNamer, type Point } from './timeline.ts';
@@ -19,12 +19,6 @@ export interface Attempt extends Running {
   /** Resolves when the point has come, or at the end. */
   reached(key: string): Promise<'reached' | 'ended'>;
 }
-
-// What a repair may touch. `/run` is left out: who starts a daemon anew leaves other numbers there.
-const trees = ['/etc', '/root', '/home', '/var/lib'];
-
-// The run's own folder stays as its record.
-const records = /^files \/var\/lib\/remedy(\/|:)/;
 
 /** How a stand's host differs from a plain one. */
 export interface StandOptions {
@@ -110,7 +104,7 @@ export class Stand {
 
   /** What it is from here on compared with. */
   async remember(): Promise<void> {
-    this.#before = await this.#look();
+    this.#before = await look(this.host);
   }
 
   /** Takes away the record of a run that changed nothing. */
@@ -121,17 +115,7 @@ export class Stand {
   /** What is other than it was after the last reset. Empty: the host is as it was. */
   async changes(): Promise<string[]> {
     if (this.#before === null) throw new Error('the stand was not reset');
-    return differences(this.#before, await this.#look()).filter((line) => !records.test(line));
-  }
-
-  async #look(): Promise<Snapshot> {
-    const taken = withoutTimes(await snapshot(this.host, trees));
-    // A unit that does nothing is listed only while another one mentions it; and that a start of it has
-    // failed once is not kept when it is started with success and stopped again.
-    const units = Object.entries(taken.units).filter(
-      ([, state]) => !/inactive dead|failed failed/.test(state),
-    );
-    return { ...taken, units: Object.fromEntries(units) };
+    return changesSince(this.host, this.#before);
   }
 
   /** The flags that name the host, with the ways in of a controller. */
