@@ -3,6 +3,7 @@ import { changesSince, look } from '../support/as-before.ts';
 import type { Controller, Lab, LabHost, Running, Snapshot, UpOptions } from '../support/lab.ts';
 import { awaitRescue, rescuePort, type Scenario } from './scenarios.ts';
 import { PointNamer, type Point } from './timeline.ts';
+import { openWay, type Way, type WayName } from './way.ts';
 
 /** What `watch.py settled` says. */
 export interface Survey {
@@ -26,6 +27,8 @@ export interface StandOptions {
   /** Breaks of the lab that a reboot keeps. */
   readonly breaks?: readonly string[];
   readonly guardSeconds?: number;
+  /** By what its attempts get in. Default: ssh. */
+  readonly way?: WayName;
 }
 
 /** How an attempt differs from a plain one. */
@@ -39,6 +42,7 @@ export interface AttemptOptions {
 export class Stand {
   readonly #lab: Lab;
   readonly host: LabHost;
+  readonly way: Way;
   readonly #scenario: Scenario;
   readonly #knownHosts: string;
   /** The confirm window of its attempts. */
@@ -48,27 +52,32 @@ export class Stand {
 
   private constructor(
     lab: Lab,
-    host: LabHost,
-    scenario: Scenario,
-    knownHosts: string,
-    guard: number,
+    made: {
+      readonly host: LabHost;
+      readonly way: Way;
+      readonly scenario: Scenario;
+      readonly knownHosts: string;
+      readonly guardSeconds: number;
+    },
   ) {
     this.#lab = lab;
-    this.host = host;
-    this.#scenario = scenario;
-    this.#knownHosts = knownHosts;
-    this.guardSeconds = guard;
+    this.host = made.host;
+    this.way = made.way;
+    this.#scenario = made.scenario;
+    this.#knownHosts = made.knownHosts;
+    this.guardSeconds = made.guardSeconds;
   }
 
   static async open(
     lab: Lab,
     name: string,
     scenario: Scenario,
-    { up = {}, breaks = [], guardSeconds = 5 }: StandOptions = {},
+    { up = {}, breaks = [], guardSeconds = 5, way: wanted = 'ssh' }: StandOptions = {},
   ): Promise<Stand> {
     const host = await lab.up(name, up);
     const knownHosts = await lab.ctl.writeFile(`known_hosts_${name}`, await keysOf(host));
-    const stand = new Stand(lab, host, scenario, knownHosts, guardSeconds);
+    const way = await openWay(wanted, lab, host);
+    const stand = new Stand(lab, { host, way, scenario, knownHosts, guardSeconds });
     await host.read(['sh', '-eu', '-c', scenario.breakIt, 'sh', lab.ctl.address4]);
     if (breaks.length > 0) await host.breakIt(...breaks);
     await host.mark();
@@ -80,7 +89,7 @@ export class Stand {
   async reset(): Promise<void> {
     this.#stale = false;
     await this.host.reset();
-    await this.host.mend();
+    await this.way.mend();
     await this.host.read([
       'sh',
       '-eu',
@@ -125,7 +134,7 @@ export class Stand {
       ...['--host', address, '--port', String(this.#scenario.portsBefore[0] ?? 22)],
       ...['--user', this.#scenario.user],
       ...['--identity', controller.keyFile, '--known-hosts', this.#knownHosts],
-      ...['--via', `${via}@${address}:${rescuePort}`, '--via-identity', controller.keyFile],
+      ...this.way.flags(controller, via),
     ];
   }
 
@@ -146,7 +155,11 @@ export class Stand {
       points.push({ key, at: Date.now() - began });
       waiting.get(key)?.('reached');
     };
-    const running = this.#lab.startRemedy(words, { onLine, timeoutMs: 300_000 });
+    const running = this.#lab.startRemedy(words, {
+      onLine,
+      env: this.way.env,
+      timeoutMs: 300_000,
+    });
     const ended = running.done.then(() => {
       points.push({ key: 'end', at: Date.now() - began });
       return 'ended' as const;
