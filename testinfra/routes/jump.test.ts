@@ -55,7 +55,7 @@ function flags(): string[] {
 
 /** What the inner bastion's sshd wrote since a moment that `journalMark` gave. */
 async function logSince(mark: string): Promise<string> {
-  return inner.read(`journalctl --sync; journalctl -u ssh --after-cursor='${mark}' -o cat`);
+  return inner.read(`journalctl --sync; journalctl -t sshd --after-cursor='${mark}' -o cat`);
 }
 
 async function journalMark(): Promise<string> {
@@ -164,7 +164,7 @@ describe('through two bastions', () => {
       routes: [{ route: 'ssh', opened: true, failure: null }],
     });
     const accepted = await host.read(
-      `journalctl -u ssh -o cat | grep -c 'Accepted publickey for admin from ${inner.ipv4} '`,
+      `journalctl -t sshd -o cat | grep -c 'Accepted publickey for admin from ${inner.ipv4} '`,
     );
     expect(Number(accepted)).toBeGreaterThanOrEqual(2);
     expect(await logSince(before)).toMatch(/Accepted publickey for root/);

@@ -249,7 +249,7 @@ describe.concurrent('--openssh', () => {
       code: 'auth-failed',
     });
     const tries = await host.read(
-      "journalctl -q -o cat -u ssh | grep -c 'Failed password' || true",
+      "journalctl -q -o cat -t sshd | grep -c 'Failed password' || true",
     );
     expect(tries).toBe('1');
     await host.down();
