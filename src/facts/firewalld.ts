@@ -43,19 +43,24 @@ export const firewalldFact: Fact<undefined, Firewalld> = {
 };
 
 // Every call of firewall-cmd costs a third of a second; a host without the daemon pays none of them.
+const unlessStopped = `have firewall-cmd || exit 127
+limit 10 systemctl is-active --quiet firewalld || pgrep -x firewalld >/dev/null 2>&1 || exit 252`;
+
 function ifRunning(command: string): string {
-  return `have firewall-cmd || exit 127
-limit 10 systemctl is-active --quiet firewalld || pgrep -x firewalld >/dev/null 2>&1 || exit 252
+  return `${unlessStopped}
 limit 20 ${command}`;
 }
 
-// Files in /etc win over the vendor's of the same name, so they come last.
-const servicesSh = `have firewall-cmd || exit 3
+// Files in /etc win over the vendor's of the same name, so they come last. There are two hundred and
+// more: one process reads them all, and with /dev/null it always says which file a line is from.
+const servicesSh = `${unlessStopped}
+set --
 for f in /usr/lib/firewalld/services/*.xml /etc/firewalld/services/*.xml; do
   [ -f "$f" ] || continue
-  printf 'service %s\\n' "$f"
-  grep -o '<port [^>]*>' "$f"
-done`;
+  line "service $f"
+  set -- "$@" "$f"
+done
+[ "$#" = 0 ] || grep -o '<port [^>]*>' "$@" /dev/null`;
 
 const stopped: Firewalld = {
   running: false,
@@ -131,17 +136,26 @@ function toZone(name: string, lines: readonly string[]): Zone {
 
 function parseServices(text: string): Record<string, string[]> {
   const services: Record<string, string[]> = Object.create(null) as Record<string, string[]>;
-  let name = '';
+  const files = new Map<string, string>();
   for (const line of text.split('\n')) {
-    const file = /^service .*\/([^/]+)\.xml$/.exec(line);
-    const port = /\bport="([^"]+)"/.exec(line)?.[1];
-    const protocol = /\bprotocol="([^"]+)"/.exec(line)?.[1];
-    if (file !== null) {
-      name = file[1] ?? '';
+    const [, listed] = /^service (.*\.xml)$/.exec(line) ?? [];
+    if (listed !== undefined) {
+      const name = nameOf(listed);
+      files.set(name, listed);
       services[name] = [];
-    } else if (port !== undefined && protocol !== undefined) {
+      continue;
+    }
+    const [, file = '', element = ''] = /^(.*\.xml):(<port .*)$/.exec(line) ?? [];
+    const port = /\bport="([^"]+)"/.exec(element)?.[1];
+    const protocol = /\bprotocol="([^"]+)"/.exec(element)?.[1];
+    const name = nameOf(file);
+    if (files.get(name) === file && port !== undefined && protocol !== undefined) {
       services[name]?.push(`${port}/${protocol}`);
     }
   }
   return services;
+}
+
+function nameOf(file: string): string {
+  return file.slice(file.lastIndexOf('/') + 1).replace(/\.xml$/, '');
 }

@@ -19,8 +19,11 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # limit SECONDS COMMAND...: ends a command that hangs, where the host can.
 limit() {
   limit_s=$1; shift
-  if have timeout && timeout 5 true 2>/dev/null; then timeout "$limit_s" "$@"; else "$@"; fi
+  if [ -n "$limit_works" ]; then timeout "$limit_s" "$@"; else "$@"; fi
 }
+# Once, and not where it is used: there it would cost two processes each time.
+limit_works=
+if have timeout && timeout 5 true 2>/dev/null; then limit_works=yes; fi
 
 # digest: SHA-256 of standard input in hex.
 digest() {

@@ -1,4 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { matchPatternList } from '../facts/sshd-match.ts';
 
 /** A public host key: its type, and the whole blob in base64 with padding. */
 export interface HostKey {
@@ -104,18 +105,7 @@ export function matchesHosts(hosts: string, name: string): boolean {
   if (hosts.startsWith('|')) {
     return matchesHash(hosts, name);
   }
-  const lower = name.toLowerCase();
-  let matched = false;
-  for (const pattern of hosts.toLowerCase().split(',')) {
-    const negated = pattern.startsWith('!');
-    if (matchesGlob(negated ? pattern.slice(1) : pattern, lower)) {
-      if (negated) {
-        return false;
-      }
-      matched = true;
-    }
-  }
-  return matched;
+  return matchPatternList(name.toLowerCase(), hosts.toLowerCase()) === 'match';
 }
 
 function matchesHash(field: string, name: string): boolean {
@@ -131,29 +121,6 @@ function matchesHash(field: string, name: string): boolean {
     wanted.length === found.length &&
     timingSafeEqual(wanted, found)
   );
-}
-
-// Written out, since a pattern turned into a RegExp can take exponential time.
-function matchesGlob(pattern: string, text: string): boolean {
-  let p = 0;
-  let t = 0;
-  let star = -1;
-  let resume = 0;
-  while (t < text.length) {
-    if (pattern[p] === '*') {
-      star = p++;
-      resume = t;
-    } else if (p < pattern.length && (pattern[p] === '?' || pattern[p] === text[t])) {
-      p += 1;
-      t += 1;
-    } else if (star >= 0) {
-      p = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  return /^\**$/.test(pattern.slice(p));
 }
 
 /**

@@ -230,6 +230,17 @@ const noCommonAlgorithm: Reader = (place, { text }) => {
       };
 };
 
+const nothingBehindJump: Reader = (place, { text, log, connectSeconds }) => {
+  const jump = place.target.jump.at(-1);
+  if (jump === undefined || log.reached !== 'none' || !/during banner exchange/.test(text)) {
+    return null;
+  }
+  return {
+    ...socketFailure(place, 'ETIMEDOUT', ''),
+    why: `Nothing came through the jump host ${jump.host} within ${connectSeconds} s: the host is down, a firewall drops our packets, or its SSH service says nothing.`,
+  };
+};
+
 const closedEarly: Reader = (place, { text, log, connectSeconds }) => {
   if (log.reached === 'none' && !place.isJump) {
     // A proxy command, or the client of a jump host, ended: the host itself said nothing.
@@ -269,6 +280,7 @@ const readers: readonly Reader[] = [
   noConnection,
   noCommonAlgorithm,
   refusedLogin,
+  nothingBehindJump,
   closedEarly,
 ];
 

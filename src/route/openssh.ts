@@ -12,7 +12,8 @@ import { lostBecause } from './openssh-failure.ts';
 import { readOpensshLog } from './openssh-log.ts';
 import type { OpensshTarget } from './openssh-options.ts';
 import type { Exit, Route } from './route.ts';
-import { describeExit, shellMissingFailure } from './shell-failure.ts';
+import { describeExit, shellMissingFailure, silentShellFailure } from './shell-failure.ts';
+import { exitOfStatus } from './shell-status.ts';
 import { openShellSession, type ShellSource, type SudoOptions } from './shell.ts';
 import { describeTarget, targetName } from './ssh-connect.ts';
 import { interruptedFailure, lostFailure } from './ssh-failure.ts';
@@ -95,11 +96,15 @@ async function openShell(
       return fail(interruptedFailure());
     }
     const log = readOpensshLog(await client.readLog());
-    const exit: Exit | null = typeof first === 'object' ? first : null;
+    const timedOut = typeof first === 'number' ? first : null;
+    const said = record.noise + client.said.text;
+    if (log.loginBy === null) {
+      return fail(await client.failure(timedOut));
+    }
     return fail(
-      log.loginBy === null
-        ? await client.failure(typeof first === 'number' ? first : null)
-        : shellMissingFailure(name, exit, record.noise + client.said.text),
+      timedOut === null
+        ? shellMissingFailure(name, typeof first === 'object' ? first : null, said)
+        : silentShellFailure(name, timedOut, said),
     );
   }
   notifyNewKeys(await client.readLog(), onNotice);
@@ -131,7 +136,7 @@ async function endOf(
   }
   await delivered;
   if (record.status !== null) {
-    return { type: 'code', code: record.status };
+    return exitOfStatus(record.status);
   }
   await client.gone;
   return { type: 'lost', because: lostBecause(await client.readLog(), describeExit(exit)) };

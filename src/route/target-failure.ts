@@ -1,3 +1,4 @@
+import { cleanLine } from '../core/clean.ts';
 import { notContacted, type Failure } from '../core/failure.ts';
 
 /** The failure for a name, user or port that cannot be used; `why` is one clause. */
@@ -11,12 +12,12 @@ export function invalidTarget(host: string, why: string): Failure {
   };
 }
 
-/** The failure for a configuration that `ssh -G` refused. */
+/** The failure for a configuration that ssh refuses; `why` is one clause or sentence. */
 export function badConfig(host: string, why: string): Failure {
   return {
     code: 'invalid-host',
     what: `The ssh configuration for ${host} could not be read.`,
-    why: `ssh -G said: ${why}`,
+    why: cleanLine(why, 600),
     access: notContacted,
     todo: `Correct ~/.ssh/config, then see what ssh makes of it:\nssh -G -- ${host}`,
   };
@@ -39,7 +40,7 @@ export function unhonoured(host: string, what: string): Failure {
   return {
     code: 'invalid-host',
     what: `The ssh configuration for ${host} sets ${what}, which this route cannot honour.`,
-    why: 'Only the OpenSSH client itself can do that.',
+    why: 'Only the OpenSSH client itself can do that; it must be installed here.',
     access: notContacted,
     todo: 'Let the OpenSSH client of this machine log in: add --openssh.',
   };

@@ -8,7 +8,7 @@ const otherUsualKeys = ['id_xmss', 'id_dsa'];
 
 /** What the files are settled by; what is left out is added to `notices`. */
 export interface Settling {
-  readonly config: SshConfig | null;
+  readonly config: SshConfig;
   readonly tokens: ConfigTokens;
   readonly notices: Set<string>;
 }
@@ -28,11 +28,11 @@ export function keyFiles(
     const identities = options.identities.map((file) => expandHome(file, tokens.homeDirectory));
     return { identities, defaultIdentities: [], identitiesOnly: true };
   }
-  const listed = config === null ? usual : expandAll(config.identityFiles, settling);
+  const listed = expandAll(config.identityFiles, settling);
   return {
     identities: listed.filter((file) => !isUsual.has(file)),
     defaultIdentities: usual.filter((file) => listed.includes(file) && existsSync(file)),
-    identitiesOnly: config?.identitiesOnly ?? false,
+    identitiesOnly: config.identitiesOnly,
   };
 }
 
@@ -42,15 +42,11 @@ export function knownHostsFiles(
   settling: Settling,
 ): Pick<SshTarget, 'knownHostsFiles' | 'newKeysFile'> {
   const { config, tokens } = settling;
-  const usual = join(tokens.homeDirectory, '.ssh', 'known_hosts');
   const user =
     options.knownHosts !== null
       ? [expandHome(options.knownHosts, tokens.homeDirectory)]
-      : config === null
-        ? [usual]
-        : expandAll(splitFiles(config.userKnownHostsFile), settling);
-  const global =
-    config === null ? ['/etc/ssh/ssh_known_hosts'] : splitFiles(config.globalKnownHostsFile);
+      : expandAll(splitFiles(config.userKnownHostsFile), settling);
+  const global = splitFiles(config.globalKnownHostsFile);
   return { knownHostsFiles: [...user, ...global], newKeysFile: user[0] ?? null };
 }
 
@@ -79,11 +75,11 @@ export function expandHome(file: string, home: string): string {
 
 /** The socket of the agent to ask: IdentityAgent, else `SSH_AUTH_SOCK`; null for none. */
 export function agentSocket(
-  config: SshConfig | null,
+  config: SshConfig,
   { context, tokens }: { readonly context: TargetContext; readonly tokens: ConfigTokens },
 ): string | null {
   const fromEnvironment = context.environment['SSH_AUTH_SOCK'] || null;
-  const set = config?.identityAgent ?? null;
+  const set = config.identityAgent;
   if (set === null || set === 'SSH_AUTH_SOCK') {
     return fromEnvironment;
   }

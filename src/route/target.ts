@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
-import { join } from 'node:path';
 import type { Failure } from '../core/failure.ts';
 import { checkHostName, checkPort, checkUserName } from '../core/host-name.ts';
 import { fail, ok, type Result } from '../core/result.ts';
 import type { Secret } from '../core/secret.ts';
+import { readSshConfig } from './ssh-config-file.ts';
 import { querySshConfig, type ConfigTokens, type SshConfig } from './ssh-config.ts';
 import { noClientFailure } from './openssh-failure.ts';
 import { badConfig, circle, invalidTarget, unhonoured } from './target-failure.ts';
@@ -108,8 +107,8 @@ export function systemTargetContext(
 }
 
 /**
- * Resolves a target the way ssh does: through `ssh -G` where an OpenSSH client is installed, else
- * from the flags and defaults only. Every name is checked before anything is started, and again
+ * Resolves a target the way ssh does: through `ssh -G` where an OpenSSH client is installed, else by
+ * our own reading of the configuration. Every name is checked before anything is started, and again
  * after the configuration has had its say, for each jump host too.
  */
 export async function resolveTarget(
@@ -177,7 +176,7 @@ function checkGiven(options: TargetOptions): string | null {
 async function readConfig(
   options: TargetOptions,
   { context, notices }: Resolving,
-): Promise<Result<SshConfig | null, Failure>> {
+): Promise<Result<SshConfig, Failure>> {
   const { host, user, port } = options;
   const found = await querySshConfig({
     command: context.sshCommand,
@@ -192,27 +191,30 @@ async function readConfig(
     return found;
   }
   if (found.error.type === 'failed') {
-    return fail(badConfig(host, found.error.why));
+    return fail(badConfig(host, `ssh -G said: ${found.error.why}`));
   }
   if (context.dialler === 'openssh') {
     return fail(noClientFailure(context.sshCommand, 'ENOENT'));
   }
-  const file = context.sshConfigFile ?? join(context.homeDirectory, '.ssh', 'config');
-  if (existsSync(file)) {
-    notices.add(`${file} was not read: no OpenSSH client is installed here to read it.`);
+  const read = readSshConfig({ host, user, port, configFile: context.sshConfigFile, ...context });
+  if (!read.ok) {
+    return fail(badConfig(host, read.error));
   }
-  return ok(null);
+  for (const notice of read.value.notices) {
+    notices.add(notice);
+  }
+  return ok(read.value.config);
 }
 
 function settle(
   options: TargetOptions,
-  config: SshConfig | null,
+  config: SshConfig,
   { context, notices, onProxy }: Resolving,
 ): Result<SshTarget, Failure> {
-  const address = config?.hostname || options.host;
-  const user = options.user ?? (config?.user || context.localUser);
-  const port = checkPort(String(options.port ?? config?.port ?? '22'));
-  const alias = config?.hostKeyAlias ?? null;
+  const address = config.hostname || options.host;
+  const user = options.user ?? (config.user || context.localUser);
+  const port = checkPort(String(options.port ?? config.port));
+  const alias = config.hostKeyAlias;
   const checks = [
     checkHostName(address),
     checkUserName(user),
@@ -223,17 +225,17 @@ function settle(
   if (wrong !== undefined && !wrong.ok) {
     return fail(invalidTarget(options.host, wrong.error));
   }
-  const refused = config === null ? null : cannotHonour(options, config);
+  const refused = cannotHonour(options, config);
   if (refused !== null && context.dialler !== 'openssh') {
     return fail(refused);
   }
-  if (config !== null && config.proxyCommand !== null && options.jump === null) {
+  if (config.proxyCommand !== null && options.jump === null) {
     onProxy();
   }
   const tokens = configTokens(options, { config, context, address, user });
   const keys = keyFiles(options, { config, tokens, notices });
   const files = knownHostsFiles(options, { config, tokens, notices });
-  for (const keyword of config?.opensshOnly ?? []) {
+  for (const keyword of config.opensshOnly) {
     notices.add(
       `${keyword} is set for ${options.host}; only the OpenSSH client can use it: --openssh.`,
     );
@@ -248,7 +250,7 @@ function settle(
     agentSocket: agentSocket(config, { context, tokens }),
     hostKeyAlias: alias,
     ...files,
-    hashKnownHosts: config?.hashKnownHosts ?? false,
+    hashKnownHosts: config.hashKnownHosts,
     jump: [],
     password: options.password,
     askPassword: options.askPassword,
@@ -268,7 +270,7 @@ function cannotHonour(options: TargetOptions, config: SshConfig): Failure | null
 function configTokens(
   options: TargetOptions,
   known: {
-    readonly config: SshConfig | null;
+    readonly config: SshConfig;
     readonly context: TargetContext;
     readonly address: string;
     readonly user: string;
@@ -279,22 +281,22 @@ function configTokens(
     homeDirectory: context.homeDirectory,
     hostname: address,
     host: options.host,
-    port: String(options.port ?? config?.port ?? '22'),
+    port: String(options.port ?? config.port),
     user,
     localUser: context.localUser,
     localHost: context.localHost,
     localUserId: context.localUserId,
-    proxyJump: config?.proxyJump ?? '',
-    hostKeyAlias: config?.hostKeyAlias ?? options.host,
+    proxyJump: config.proxyJump ?? '',
+    hostKeyAlias: config.hostKeyAlias ?? options.host,
     environment: context.environment,
   };
 }
 
 async function resolveJump(
   options: TargetOptions,
-  way: { readonly config: SshConfig | null; readonly resolving: Resolving },
+  way: { readonly config: SshConfig; readonly resolving: Resolving },
 ): Promise<Result<SshTarget[], Failure>> {
-  const fromConfig = way.config?.proxyJump ?? null;
+  const fromConfig = way.config.proxyJump;
   const parsed =
     options.jump !== null
       ? ok(options.jump)

@@ -120,11 +120,29 @@ describe('firewalld', () => {
     expect(firewalldFact.parse(parts, undefined)).toMatchObject({ value: { panic: true } });
   });
 
+  it('takes the ports of the last file of a name, which is that in /etc', () => {
+    const [vendor, own] = ['/usr/lib', '/etc'].map((top) => `${top}/firewalld/services/ssh.xml`);
+    const parts = new Map(capturedParts('firewalld', 'debian12-firewalld-no-ssh'));
+    const lines = [
+      `service ${vendor}`,
+      `service ${own}`,
+      `${vendor}:<port protocol="tcp" port="22"/>`,
+      `${own}:<port protocol="tcp" port="2222"/>`,
+      `${own}:<port port="2223" protocol="tcp" />`,
+    ];
+    parts.set('services', part(`${lines.join('\n')}\n`));
+    expect(firewalldFact.parse(parts, undefined)).toMatchObject({
+      value: { services: { ssh: ['2222/tcp', '2223/tcp'] } },
+    });
+  });
+
   it('takes a service named like a property of objects for a service', () => {
     const parts = new Map(capturedParts('firewalld', 'debian12-firewalld-no-ssh'));
     parts.set(
       'services',
-      part('service /etc/firewalld/services/__proto__.xml\n<port protocol="tcp" port="22"/>\n'),
+      part(
+        'service /etc/firewalld/services/__proto__.xml\n/etc/firewalld/services/__proto__.xml:<port protocol="tcp" port="22"/>\n',
+      ),
     );
     const fact = firewalldFact.parse(parts, undefined);
     expect(fact.known && Object.keys(fact.value.services)).toEqual(['__proto__']);

@@ -58,6 +58,7 @@ describe('what the OpenSSH client says', () => {
       'connect-timeout',
       'jump host outer',
     ],
+    ['Connection timed out during banner exchange', '', 'connect-timeout', 'jump host outer'],
     ['', '/tmp/c: line 3: Bad configuration option: nosuch', 'invalid-host', 'nosuch'],
     ['something new', '', 'no-route', 'something new'],
   ])('%j %j', (log, said, code, word) => {

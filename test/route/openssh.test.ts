@@ -25,16 +25,17 @@ describe.skipIf(missing !== null)('the openssh route', () => {
   });
 
   test.each([
-    ['exit 0', 0],
-    ['exit 1', 1],
-    ['exit 255', 255],
-    ['sh -c "exit 255"', 255],
-    // The client cannot tell signals; the shell tells them so.
-    ['kill -KILL $$', 137],
-    ['kill -TERM $$', 143],
-  ])('%s ends with status %i', async (program, code) => {
+    ['exit 0', { type: 'code', code: 0 }],
+    ['exit 1', { type: 'code', code: 1 }],
+    ['exit 255', { type: 'code', code: 255 }],
+    ['sh -c "exit 255"', { type: 'code', code: 255 }],
+    // The client cannot tell signals; the shell tells them by a status, and a program may do so itself.
+    ['kill -KILL $$', { type: 'signal', name: 'SIGKILL' }],
+    ['exit 143', { type: 'signal', name: 'SIGTERM' }],
+    ['exit 144', { type: 'code', code: 144 }],
+  ] as const)('%s: %o', async (program, exit) => {
     const session = await openSession(await makeStand());
-    expect((await runProgram(session, program)).exit).toEqual({ type: 'code', code });
+    expect((await runProgram(session, program)).exit).toEqual(exit);
   });
 
   test('output without a newline at its end stays as it is', async () => {

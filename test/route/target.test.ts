@@ -111,8 +111,11 @@ async function resolve(given: TargetOptions, where: TargetContext): Promise<Reso
 describe('without an OpenSSH client', () => {
   const noClient = { sshCommand: '/no/such/ssh' };
 
-  test('flags and defaults make the target, and an unread configuration is told', async () => {
-    const where = context('Host web1\n  Port 2222\n', noClient);
+  test('flags, defaults and our own reading of the configuration make the target', async () => {
+    const where = context(
+      'Host web1\n  Port 2222\n  ProxyJump ops@outer\n  Ciphers aes256-ctr\nHost outer\n  HostName 192.0.2.9\n',
+      noClient,
+    );
     const key = join(where.homeDirectory, '.ssh', 'id_ed25519');
     writeFileSync(key, '');
     const { target, notices } = await resolve(options(), where);
@@ -120,20 +123,33 @@ describe('without an OpenSSH client', () => {
       host: 'web1',
       name: 'web1',
       address: 'web1',
-      port: 22,
+      port: 2222,
       user: 'me',
       identities: [],
       defaultIdentities: [key],
       agentSocket: '/run/agent',
       knownHostsFiles: [
         join(where.homeDirectory, '.ssh', 'known_hosts'),
+        join(where.homeDirectory, '.ssh', 'known_hosts2'),
         '/etc/ssh/ssh_known_hosts',
+        '/etc/ssh/ssh_known_hosts2',
       ],
-      jump: [],
+      newKeysFile: join(where.homeDirectory, '.ssh', 'known_hosts'),
+      jump: [{ host: 'outer', address: '192.0.2.9', user: 'ops', port: 22 }],
     });
     expect(notices).toEqual([
-      expect.stringContaining('was not read: no OpenSSH client is installed'),
+      `${where.sshConfigFile}, line 4: ciphers is not read, since no OpenSSH client is installed here.`,
     ]);
+  });
+
+  test.each([
+    ['Host web1\n  ProxyCommand nc %h %p\n', 'ProxyCommand'],
+    ['RevokedHostKeys /etc/ssh/revoked\n', 'RevokedHostKeys'],
+    ['Port none\n', 'line 1: this is no port'],
+  ])('%j is refused', async (config, why) => {
+    const result = await resolveTarget(options(), context(config, noClient));
+    expect(result).toMatchObject({ ok: false, error: { code: 'invalid-host' } });
+    expect(result.ok ? '' : `${result.error.what} ${result.error.why}`).toContain(why);
   });
 
   test('a named identity is the only one', async () => {

@@ -1,47 +1,9 @@
-import { existsSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openLab, type Lab } from '../support/lab.ts';
+import { expect, test } from 'vitest';
 import { scenarios } from './scenarios.ts';
-import { Stand } from './stand.ts';
-import { faults } from './strikes.ts';
-import { calibrate, strikeAll } from './trial.ts';
+import { describeKills } from './short.ts';
 
 // The short form. `kill.full.test.ts` strikes at fifty moments.
-const moments = Number(process.env['REMEDY_KILL_MOMENTS'] ?? 1);
-// More of them are slower on two processors.
-const standsEach = 1;
-
-let lab: Lab;
-
-beforeAll(async () => {
-  lab = await openLab();
-});
-
-afterAll(async () => {
-  await lab.down();
-});
-
-describe.concurrent('whatever is killed, the host is as before or repaired', () => {
-  for (const [number, scenario] of scenarios.entries()) {
-    const there = scenario.playbooks.every((name) => existsSync(`playbooks/${name}.yaml`));
-    test.skipIf(!there)(scenario.name, async ({ expect: must }) => {
-      const stands = await Promise.all(
-        Array.from({ length: standsEach }, (_, index) =>
-          Stand.open(lab, `s${number}-${index}`, scenario),
-        ),
-      );
-      const known = await calibrate(stands);
-      const outcomes = await strikeAll(
-        stands,
-        known,
-        new Map(faults.map((fault) => [fault, moments])),
-        { turn: number, of: scenarios.length },
-      );
-      must(outcomes.filter(({ problems }) => problems.length > 0)).toEqual([]);
-      must(outcomes).toHaveLength(faults.length * moments);
-    });
-  }
-});
+describeKills('ssh', scenarios);
 
 test('there are four scenarios', () => {
   expect(scenarios).toHaveLength(4);

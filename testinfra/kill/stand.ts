@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { differences, snapshot, withoutTimes } from '../support/lab.ts';
+import { changesSince, look } from '../support/as-before.ts';
 import type { Controller, Lab, LabHost, Running, Snapshot, UpOptions } from '../support/lab.ts';
 import { awaitRescue, rescuePort, type Scenario } from './scenarios.ts';
 import { PointNamer, type Point } from './timeline.ts';
+import { openWay, type Way, type WayName } from './way.ts';
 
 /** What `watch.py settled` says. */
 export interface Survey {
@@ -20,18 +21,14 @@ export interface Attempt extends Running {
   reached(key: string): Promise<'reached' | 'ended'>;
 }
 
-// What a repair may touch. `/run` is left out: who starts a daemon anew leaves other numbers there.
-const trees = ['/etc', '/root', '/home', '/var/lib'];
-
-// The run's own folder stays as its record.
-const records = /^files \/var\/lib\/remedy(\/|:)/;
-
 /** How a stand's host differs from a plain one. */
 export interface StandOptions {
   readonly up?: UpOptions;
   /** Breaks of the lab that a reboot keeps. */
   readonly breaks?: readonly string[];
   readonly guardSeconds?: number;
+  /** By what its attempts get in. Default: ssh. */
+  readonly way?: WayName;
 }
 
 /** How an attempt differs from a plain one. */
@@ -45,6 +42,7 @@ export interface AttemptOptions {
 export class Stand {
   readonly #lab: Lab;
   readonly host: LabHost;
+  readonly way: Way;
   readonly #scenario: Scenario;
   readonly #knownHosts: string;
   /** The confirm window of its attempts. */
@@ -54,27 +52,32 @@ export class Stand {
 
   private constructor(
     lab: Lab,
-    host: LabHost,
-    scenario: Scenario,
-    knownHosts: string,
-    guard: number,
+    made: {
+      readonly host: LabHost;
+      readonly way: Way;
+      readonly scenario: Scenario;
+      readonly knownHosts: string;
+      readonly guardSeconds: number;
+    },
   ) {
     this.#lab = lab;
-    this.host = host;
-    this.#scenario = scenario;
-    this.#knownHosts = knownHosts;
-    this.guardSeconds = guard;
+    this.host = made.host;
+    this.way = made.way;
+    this.#scenario = made.scenario;
+    this.#knownHosts = made.knownHosts;
+    this.guardSeconds = made.guardSeconds;
   }
 
   static async open(
     lab: Lab,
     name: string,
     scenario: Scenario,
-    { up = {}, breaks = [], guardSeconds = 5 }: StandOptions = {},
+    { up = {}, breaks = [], guardSeconds = 5, way: wanted = 'ssh' }: StandOptions = {},
   ): Promise<Stand> {
     const host = await lab.up(name, up);
     const knownHosts = await lab.ctl.writeFile(`known_hosts_${name}`, await keysOf(host));
-    const stand = new Stand(lab, host, scenario, knownHosts, guardSeconds);
+    const way = await openWay(wanted, lab, host);
+    const stand = new Stand(lab, { host, way, scenario, knownHosts, guardSeconds });
     await host.read(['sh', '-eu', '-c', scenario.breakIt, 'sh', lab.ctl.address4]);
     if (breaks.length > 0) await host.breakIt(...breaks);
     await host.mark();
@@ -86,7 +89,7 @@ export class Stand {
   async reset(): Promise<void> {
     this.#stale = false;
     await this.host.reset();
-    await this.host.mend();
+    await this.way.mend();
     await this.host.read([
       'sh',
       '-eu',
@@ -110,7 +113,7 @@ export class Stand {
 
   /** What it is from here on compared with. */
   async remember(): Promise<void> {
-    this.#before = await this.#look();
+    this.#before = await look(this.host);
   }
 
   /** Takes away the record of a run that changed nothing. */
@@ -121,17 +124,7 @@ export class Stand {
   /** What is other than it was after the last reset. Empty: the host is as it was. */
   async changes(): Promise<string[]> {
     if (this.#before === null) throw new Error('the stand was not reset');
-    return differences(this.#before, await this.#look()).filter((line) => !records.test(line));
-  }
-
-  async #look(): Promise<Snapshot> {
-    const taken = withoutTimes(await snapshot(this.host, trees));
-    // A unit that does nothing is listed only while another one mentions it; and that a start of it has
-    // failed once is not kept when it is started with success and stopped again.
-    const units = Object.entries(taken.units).filter(
-      ([, state]) => !/inactive dead|failed failed/.test(state),
-    );
-    return { ...taken, units: Object.fromEntries(units) };
+    return changesSince(this.host, this.#before);
   }
 
   /** The flags that name the host, with the ways in of a controller. */
@@ -141,7 +134,7 @@ export class Stand {
       ...['--host', address, '--port', String(this.#scenario.portsBefore[0] ?? 22)],
       ...['--user', this.#scenario.user],
       ...['--identity', controller.keyFile, '--known-hosts', this.#knownHosts],
-      ...['--via', `${via}@${address}:${rescuePort}`, '--via-identity', controller.keyFile],
+      ...this.way.flags(controller, via),
     ];
   }
 
@@ -162,7 +155,11 @@ export class Stand {
       points.push({ key, at: Date.now() - began });
       waiting.get(key)?.('reached');
     };
-    const running = this.#lab.startRemedy(words, { onLine, timeoutMs: 300_000 });
+    const running = this.#lab.startRemedy(words, {
+      onLine,
+      env: this.way.env,
+      timeoutMs: 300_000,
+    });
     const ended = running.done.then(() => {
       points.push({ key: 'end', at: Date.now() - began });
       return 'ended' as const;

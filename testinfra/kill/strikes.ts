@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Attempt, Stand } from './stand.ts';
 import { during, spread, type Moment, type Point } from './timeline.ts';
+import type { WayName } from './way.ts';
 
 export const faults = [
   'controller killed',
@@ -24,6 +25,7 @@ export interface Strike {
 
 /** What is known of a run that nothing disturbs. */
 export interface Undisturbed {
+  readonly way: WayName;
   readonly timeline: readonly Point[];
   /** How long the applier of each stage worked, in milliseconds. */
   readonly applierMs: readonly number[];
@@ -33,7 +35,7 @@ export interface Undisturbed {
 
 /** The moments of a fault, spread over the run. */
 export function strikesOf(fault: Fault, run: Undisturbed, count: number): Strike[] {
-  const { timeline } = run;
+  const { timeline, way } = run;
   switch (fault) {
     case 'controller killed':
       return spread(timeline, count, () => true).map((moment) => ({
@@ -47,13 +49,13 @@ export function strikesOf(fault: Fault, run: Undisturbed, count: number): Strike
     case 'connection cut': {
       const begun = timeline.findIndex(({ key }) => key.startsWith('phase-done connect'));
       return spread(timeline, count, (_, index) => index >= begun).map((moment, index) =>
-        cut(fault, moment, index % 2 === 0),
+        cut(fault, moment, cutOf(way, index)),
       );
     }
     case 'confirmation lost': {
       const wanted = during(timeline, ['prove', 'confirm']);
       return spread(timeline, count, (_, index) => wanted.has(index)).map((moment, index) =>
-        cut(fault, moment, index % 2 === 0),
+        cut(fault, moment, cutOf(way, index)),
       );
     }
     case 'applier killed':
@@ -126,17 +128,30 @@ function killed(fault: Fault, file: string, stage: number, delay: number): Strik
   };
 }
 
+const cuts = ['mended early', 'mended late', 'mended at once'] as const;
+
+type Cut = (typeof cuts)[number];
+
+// On a network nobody is told of a cut that is mended at once.
+function cutOf(way: WayName, index: number): Cut {
+  return cuts[index % (way === 'ssh' ? 2 : 3)] ?? 'mended early';
+}
+
 // Early: mended while the guard still waits. Late: when the host has settled it alone.
-function cut(fault: Fault, moment: Moment, early: boolean): Strike {
+function cut(fault: Fault, moment: Moment, kind: Cut): Strike {
   return {
-    ...{ fault, kind: early ? 'mended early' : 'mended late', when: describe(moment) },
+    ...{ fault, kind, when: describe(moment) },
     carryOut: async (stand, attempt) => {
       await at(moment, attempt);
-      await stand.host.cut();
-      await (early
+      if (kind === 'mended at once') {
+        await stand.way.drop();
+        return '';
+      }
+      await stand.way.cut();
+      await (kind === 'mended early'
         ? pause((stand.guardSeconds * 1000) / 2)
         : stand.settled(stand.guardSeconds + 60));
-      await stand.host.mend();
+      await stand.way.mend();
       return '';
     },
   };

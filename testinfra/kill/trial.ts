@@ -55,7 +55,8 @@ export async function calibrate(stands: readonly Stand[]): Promise<Calibration> 
   const stages: (readonly string[])[] = [];
   for (let stage = 1; stage < applierMs.length; stage += 1)
     stages.push(await stopAfter(first, stage));
-  return { timeline, applierMs, revertMs, goals: { stages, repaired }, guardSeconds };
+  const way = first.way.name;
+  return { way, timeline, applierMs, revertMs, goals: { stages, repaired }, guardSeconds };
 }
 
 async function runWhole(

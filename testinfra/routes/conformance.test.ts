@@ -1,7 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, vi } from 'vitest';
 import type { Argv } from '../../src/core/quote.ts';
-import { createExecRoute, splitCommand } from '../../src/route/exec.ts';
+import { Secret } from '../../src/core/secret.ts';
+import type { ConsoleTimes } from '../../src/route/console/dialogue.ts';
+import { createConsoleRoute } from '../../src/route/console/route.ts';
+import { createExecRoute } from '../../src/route/exec.ts';
+import { createOpensshRoute } from '../../src/route/openssh.ts';
 import type { Route } from '../../src/route/route.ts';
 import { createSshRoute } from '../../src/route/ssh.ts';
 import { sshTimeouts, type SshTimeouts } from '../../src/route/ssh-connect.ts';
@@ -12,6 +17,7 @@ import { makeTarget } from '../../test/route/support/server.ts';
 import { openLab, type Lab, type LabHost } from '../support/lab.ts';
 import { isFull } from '../support/tier.ts';
 import { forwardTo } from './forward.ts';
+import { commandOf, watchHosts } from './stand-parts.ts';
 
 // The stands on real hosts. A new route is a row in the table at the end, with a function above it
 // that makes its stand.
@@ -119,51 +125,132 @@ async function sshStand(through: readonly LabHost[]): Promise<Stand> {
   };
 }
 
-async function execStand(): Promise<Stand> {
+/** By the system's client, through one jump host or none; it finds its way by a configuration. */
+async function opensshStand(jump: LabHost | null): Promise<Stand> {
   const mark = makeMark();
-  const split = splitCommand(host.execCommand);
-  const words: Argv = split.ok ? split.value : ['false'];
-  const pidFile = `${mark.folder}/pid`;
-  const route = (argv: Argv, replyMs?: number): Route =>
+  const first = jump ?? host;
+  const forward = await forwardTo(lab, first.ipv4 ?? '');
+  const silent = await forwardTo(lab, host.ipv4 ?? '', silentPort);
+  const configFile = join(mark.folder, 'config');
+  const block = (one: LabHost): string =>
+    [
+      `Host ${one.name}`,
+      `  HostName ${one === first ? '127.0.0.1' : one.ipv4}`,
+      // The command line says the port of the last stop.
+      `  Port ${forward.port}`,
+      `  HostKeyAlias ${one.ipv4}`,
+      '  User root\n',
+    ].join('\n');
+  writeFileSync(configFile, [host, gone, ...(jump === null ? [] : [jump])].map(block).join(''));
+  // There the folder of a client is made, and must be gone when the client is.
+  vi.stubEnv('TMPDIR', mark.environment['TMPDIR']);
+  const port = jump === null ? forward.port : 22;
+  const route = (
+    to: LabHost,
+    more: Partial<SshTarget> = {},
+    timeouts: Partial<SshTimeouts> = {},
+  ): Route =>
+    createOpensshRoute({
+      way: {
+        target: targetAt(to, { port, ...(jump && { jump: [targetAt(jump)] }), ...more }),
+        flags: {
+          identities: [lab.keyFile],
+          jump: jump && [{ host: jump.name, user: null, port: null }],
+          knownHosts: lab.knownHosts,
+        },
+      },
+      configFile,
+      environment: mark.environment,
+      timeouts: { ...sshTimeouts, ...timeouts },
+      acceptNewHostKey: false,
+      interactive: false,
+      passphraseKnown: false,
+      ...noSudo,
+    });
+  const hurried = { connectMs: 1000, handshakeMs: 1000, authenticationMs: 1000 };
+  const left = await watchHosts(jump === null ? [host] : [host, jump]);
+  return {
+    route: route(host),
+    breakConnection: async () => forward.cut(),
+    stuck: [
+      ...(jump === null
+        ? []
+        : [
+            {
+              phase: 'connect',
+              route: route(gone, {}, hurried),
+              code: 'connect-timeout' as const,
+            },
+          ]),
+      {
+        phase: 'handshake',
+        route: route(host, { port: jump === null ? silent.port : silentPort }, hurried),
+        // Behind a jump host the client is not told whether a host is gone or says nothing.
+        code: jump === null ? 'handshake-timeout' : 'connect-timeout',
+      },
+      {
+        phase: 'first answer',
+        route: route(host, { user: 'mute' }, hurried),
+        code: 'route-timeout',
+      },
+    ],
+    leftThere: async () => [...(await left()), ...mark.left()],
+    close: async () => {
+      vi.unstubAllEnvs();
+      await forward.close();
+      await silent.close();
+      mark.remove();
+    },
+  };
+}
+
+async function execStand(): Promise<Stand> {
+  const { argv, mute, mark, kill } = commandOf(host, host.execCommand);
+  const route = (words: Argv, replyMs?: number): Route =>
     createExecRoute({
-      argv,
+      argv: words,
       environment: process.env,
       ...noSudo,
       ...(replyMs === undefined ? {} : { replyMs }),
     });
-  const silent: Argv = [
-    ...(words.slice(0, -1) as [string, ...string[]]),
-    'sh',
-    '-c',
-    'cat >/dev/null',
-  ];
   return {
-    route: route(['sh', '-c', 'echo $$ >"$1"; shift; exec "$@"', 'sh', pidFile, ...words]),
-    breakConnection: async () => {
-      process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
-    },
-    stuck: [{ phase: 'first answer', route: route(silent, 500), code: 'route-timeout' }],
+    route: route(argv),
+    breakConnection: kill,
+    stuck: [{ phase: 'first answer', route: route(mute, 500), code: 'route-timeout' }],
     leftThere: await watchHosts([host]),
     close: async () => mark.remove(),
   };
 }
 
-/** What runs and lies on hosts that was not there when the watch began. */
-async function watchHosts(hosts: readonly LabHost[]): Promise<() => Promise<readonly string[]>> {
-  // Sessions of systemd outlive a login by ten seconds, whoever it was.
-  const look = async (): Promise<string[]> =>
-    (
-      await Promise.all(
-        hosts.map(async (one) => {
-          const seen = await one.read(
-            `ps -e -o ppid=,args= | grep -v ' ps -e\\|(sd-pam)\\|systemd\\|\\[.*\\]$\\|sh -c ps\\| grep ' | sed 's/^ *[0-9]* //'; find /tmp /var/tmp /root /dev/shm -xdev ! -path '*/systemd-private*' ! -type d`,
-          );
-          return seen.split('\n').map((line) => `${one.name}: ${line.trim()}`);
-        }),
-      )
-    ).flat();
-  const before = new Set(await look());
-  return async () => (await look()).filter((line) => !before.has(line));
+/** By the host's own console, which asks for a login. */
+async function consoleStand(): Promise<Stand> {
+  const password = 'Ohb4ooL1 x';
+  await host.exec(['chpasswd'], { stdin: `root:${password}\n` });
+  const { argv, mute, mark, kill } = commandOf(host, host.consoleCommand);
+  const route = (words: Argv, times: Partial<ConsoleTimes> = {}): Route =>
+    createConsoleRoute({
+      text: 'a host of the lab',
+      address: { type: 'command', argv: words, pty: false },
+      hint: null,
+      user: 'root',
+      password: new Secret(password),
+      askPassword: async () => null,
+      sudoPassword: null,
+      environment: process.env,
+      recorder: null,
+      onNotice: () => {},
+      times,
+    });
+  // No noisy line, no slow host: nothing needs the long waiting of the usual times.
+  const brisk = { quiet: 500, settle: 100 };
+  const hurried = { ...brisk, answer: 500 };
+  return {
+    route: route(argv, brisk),
+    breakConnection: kill,
+    stuck: [{ phase: 'first answer', route: route(mute, hurried), code: 'route-timeout' }],
+    leftThere: await watchHosts([host]),
+    close: async () => mark.remove(),
+  };
 }
 
 const stands: readonly (readonly [
@@ -174,7 +261,19 @@ const stands: readonly (readonly [
   ['ssh', async () => sshStand([])],
   ['ssh through one bastion', async () => sshStand([outer])],
   ['ssh through two bastions', async () => sshStand([outer, inner])],
+  ['openssh', async () => opensshStand(null)],
+  ['openssh through a bastion', async () => opensshStand(outer)],
   ['exec', execStand, { signalIs: 'lost' }],
+  [
+    'console',
+    consoleStand,
+    {
+      resumes: true,
+      silenceMs: 1000,
+      ...(!isFull && { sizes: { programBytes: 64 * 1024, outputBytes: 256 * 1024 } }),
+      ...(isFull && { timeoutMs: 600_000 }),
+    },
+  ],
 ];
 
 for (const [name, make, options] of stands) {

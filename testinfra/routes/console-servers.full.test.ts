@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { installTools, openLab, type Lab, type LabHost, type Running } from '../support/lab.ts';
-import { hostOf, type RunDocument } from '../support/remedy.ts';
+import { endpointFlags, hostOf, runWith, type Ran } from '../support/remedy.ts';
 
 // A console server between remedy and the console: what it says, what it keeps for itself, and how many
 // it lets in.
@@ -47,19 +47,11 @@ console ${host.name} {
   return server;
 }
 
-async function startSshd(
-  host: LabHost,
-  log: string,
-): Promise<{ status: number | null; document: RunDocument }> {
-  const result = await lab.remedy(
-    [
-      ...['run', 'start-sshd', '--host', host.ipv4 ?? '', '--user', 'root', '--yes'],
-      ...['--identity', lab.ctl.keyFile, '--known-hosts', lab.knownHosts],
-      ...['--console', `conserver:${host.name}`, '--console-log', log, '--output', 'json'],
-    ],
-    { env: { REMEDY_CONSOLE_PASSWORD: password }, timeoutMs: 240_000 },
-  );
-  return { status: result.status, document: result.json<RunDocument>() };
+async function startSshd(host: LabHost, log: string): Promise<Ran> {
+  const endpoint = endpointFlags(lab, host, { exec: false });
+  const ways = ['--console', `conserver:${host.name}`, '--console-log', log];
+  const options = { env: { REMEDY_CONSOLE_PASSWORD: password }, timeoutMs: 240_000 };
+  return runWith(lab, ['start-sshd', '--yes', ...endpoint, ...ways], options);
 }
 
 test('conserver: repaired through it; a console that somebody else writes on is left alone', async () => {

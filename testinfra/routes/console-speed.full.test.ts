@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Weather } from '../../test/route/console/simulator.ts';
 import { openLab, type Lab, type LabHost } from '../support/lab.ts';
-import { hostOf, type RunDocument } from '../support/remedy.ts';
+import { endpointFlags, hostOf, runWith } from '../support/remedy.ts';
 import { laySlowLine } from './slow-line.ts';
 
 // What a console costs: a dry run of open-port over its line, and over exec beside it, so that both see
@@ -39,16 +39,11 @@ afterAll(async () => {
 /** Seconds that a dry run of open-port takes. */
 async function dryRun(way: readonly string[]): Promise<number> {
   const began = performance.now();
-  const result = await lab.remedy(
-    [
-      ...['run', 'open-port', '--dry-run', '--host', host.ipv4 ?? '', '--user', 'root'],
-      ...['--identity', lab.ctl.keyFile, '--known-hosts', lab.knownHosts],
-      ...['--output', 'json', ...way],
-    ],
-    { env: { REMEDY_CONSOLE_PASSWORD: password }, timeoutMs: 15 * minute },
-  );
+  const options = { env: { REMEDY_CONSOLE_PASSWORD: password }, timeoutMs: 15 * minute };
+  const endpoint = endpointFlags(lab, host, { exec: false });
+  const result = await runWith(lab, ['open-port', '--dry-run', ...endpoint, ...way], options);
   const seconds = (performance.now() - began) / 1000;
-  const told = hostOf(result.json<RunDocument>());
+  const told = hostOf(result.document);
   expect(told, JSON.stringify(told.failure)).toMatchObject({ outcome: 'would-change' });
   return seconds;
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { differences, openLab, snapshot, type Lab, type LabHost } from '../support/lab.ts';
-import { hostOf, type RunDocument } from '../support/remedy.ts';
+import { endpointFlags, hostOf, runWith, type Ran } from '../support/remedy.ts';
 
 let lab: Lab;
 const password = 'Ohb4ooL1 x';
@@ -19,33 +19,19 @@ async function setPassword(host: LabHost, user: string): Promise<void> {
   await host.exec(['chpasswd'], { stdin: `${user}:${password}\n` });
 }
 
-interface Ran {
-  readonly status: number | null;
-  readonly document: RunDocument;
-  readonly transcript: string;
-}
-
 async function run(
   host: LabHost,
   words: readonly string[],
   env: Readonly<Record<string, string>>,
   /** Whose console it is. */
   behind = host,
-): Promise<Ran> {
+): Promise<Ran & { transcript: string }> {
   const log = join(lab.ctl.home, `${host.name}.log`);
-  const flags = ['--host', host.ipv4 ?? '', '--user', 'root', '--identity', lab.ctl.keyFile];
-  const result = await lab.remedy(
-    [
-      'run',
-      ...words,
-      ...flags,
-      ...['--known-hosts', lab.knownHosts, '--console', behind.consoleCommand],
-      ...['--console-log', log, '--output', 'json'],
-    ],
-    { env, timeoutMs: 240_000 },
-  );
+  const endpoint = endpointFlags(lab, host, { exec: false });
+  const ways = ['--console', behind.consoleCommand, '--console-log', log];
+  const ran = await runWith(lab, [...words, ...endpoint, ...ways], { env, timeoutMs: 240_000 });
   const transcript = await readFile(log, 'utf8').catch(() => '');
-  return { status: result.status, document: result.json<RunDocument>(), transcript };
+  return { ...ran, transcript };
 }
 
 /** A login is asked for again: nobody left a shell open. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openLab, type Controller, type Lab, type LabHost } from '../support/lab.ts';
-import { hostOf, type RunDocument } from '../support/remedy.ts';
+import { hostOf, runWith, type Ran } from '../support/remedy.ts';
 
 // A host that only the second of two bastions reaches, and that one only the first.
 
@@ -39,18 +39,10 @@ async function admitOnly(to: LabHost, from: LabHost, ports: readonly number[]): 
 
 const secret = 'never-to-be-sent';
 
-async function run(
-  args: readonly string[],
-  env: Record<string, string> = {},
-): Promise<{ status: number | null; document: RunDocument }> {
-  const result = await lab.remedy(['run', ...args, '--output', 'json'], {
-    controller: user,
-    env,
-    timeoutMs: 120_000,
-  });
-  expect(result.stderr).not.toMatch(/^\s+at /m);
-  expect(result.stdout + result.stderr).not.toContain(secret);
-  return { status: result.status, document: result.json<RunDocument>() };
+async function run(words: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  const ran = await runWith(lab, words, { controller: user, env });
+  expect(ran.stdout + ran.stderr).not.toContain(secret);
+  return ran;
 }
 
 function flags(): string[] {
@@ -63,7 +55,7 @@ function flags(): string[] {
 
 /** What the inner bastion's sshd wrote since a moment that `journalMark` gave. */
 async function logSince(mark: string): Promise<string> {
-  return inner.read(`journalctl --sync; journalctl -u ssh --after-cursor='${mark}' -o cat`);
+  return inner.read(`journalctl --sync; journalctl -t sshd --after-cursor='${mark}' -o cat`);
 }
 
 async function journalMark(): Promise<string> {
@@ -172,7 +164,7 @@ describe('through two bastions', () => {
       routes: [{ route: 'ssh', opened: true, failure: null }],
     });
     const accepted = await host.read(
-      `journalctl -u ssh -o cat | grep -c 'Accepted publickey for admin from ${inner.ipv4} '`,
+      `journalctl -t sshd -o cat | grep -c 'Accepted publickey for admin from ${inner.ipv4} '`,
     );
     expect(Number(accepted)).toBeGreaterThanOrEqual(2);
     expect(await logSince(before)).toMatch(/Accepted publickey for root/);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openLab, type Controller, type Lab, type LabHost } from '../support/lab.ts';
 import { watchProcesses } from '../support/process-watch.ts';
-import { hostOf, type RunDocument } from '../support/remedy.ts';
+import { failureOf, hostOf, runWith, type Ran } from '../support/remedy.ts';
 
 let lab: Lab;
 let user: Controller;
@@ -19,32 +19,8 @@ afterAll(async () => {
   await lab.down();
 });
 
-interface Outcome {
-  readonly status: number | null;
-  readonly document: RunDocument;
-  readonly stderr: string;
-}
-
-async function run(
-  args: readonly string[],
-  env: Record<string, string> = {},
-  controller = user,
-): Promise<Outcome> {
-  const result = await lab.remedy(['run', ...args, '--output', 'json'], {
-    controller,
-    env,
-    timeoutMs: 120_000,
-  });
-  expect(result.stderr).not.toMatch(/^\s+at /m);
-  return {
-    status: result.status,
-    document: result.json<RunDocument>(),
-    stderr: result.stderr,
-  };
-}
-
-function failureOf({ document }: Outcome): RunDocument['failure'] {
-  return document.hosts[0]?.failure ?? document.failure;
+async function run(words: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  return runWith(lab, words, { controller: user, env });
 }
 
 async function knownHosts(): Promise<string> {
@@ -86,8 +62,8 @@ const opened = await route.open(signal);
 if (!opened.ok) throw new Error(JSON.stringify(opened.error));
 for (const program of programs) {
   const exit = await opened.value.run(program, { onOutput: () => {}, signal, idleMs: 20000 });
-  const { type, code = '' } = exit.ok ? exit.value : exit.error;
-  console.log((type + ' ' + code).trim());
+  const { type, code = '', name = '' } = exit.ok ? exit.value : exit.error;
+  console.log((type + ' ' + code + name).trim());
 }
 await opened.value.close();
 `;
@@ -153,11 +129,8 @@ describe.concurrent('--openssh', () => {
     const flags = [...(await flagsFor(host)), '--identity', user.keyFile];
     const exec = ['--exec', host.execCommand];
     const own = ['--known-hosts', lab.knownHosts, '--identity', lab.keyFile];
-    const real = await run(
-      ['regenerate-host-keys', ...flags.slice(0, 4), ...own, '--openssh', ...exec, '--yes'],
-      {},
-      lab.ctl,
-    );
+    const words = ['regenerate-host-keys', ...flags.slice(0, 4), ...own, '--openssh', ...exec];
+    const real = await runWith(lab, [...words, '--yes']);
     expect({ status: real.status, failure: failureOf(real) }).toEqual({ status: 0, failure: null });
     expect(hostOf(real.document)).toMatchObject({
       outcome: 'changed',
@@ -246,7 +219,7 @@ describe.concurrent('--openssh', () => {
       { timeoutMs: 60_000 },
     );
     expect({ ends: result.stdout.trim().split('\n'), stderr: result.stderr }).toEqual({
-      ends: ['code 255', 'code 7', 'code 137', 'code 143', 'lost'],
+      ends: ['code 255', 'code 7', 'signal SIGKILL', 'signal SIGTERM', 'lost'],
       stderr: '',
     });
     await host.down();
@@ -276,7 +249,7 @@ describe.concurrent('--openssh', () => {
       code: 'auth-failed',
     });
     const tries = await host.read(
-      "journalctl -q -o cat -u ssh | grep -c 'Failed password' || true",
+      "journalctl -q -o cat -t sshd | grep -c 'Failed password' || true",
     );
     expect(tries).toBe('1');
     await host.down();

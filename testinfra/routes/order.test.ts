@@ -26,7 +26,7 @@ function words(...routes: readonly string[]): string[] {
 /** What sshd wrote since the last call. */
 async function logged(): Promise<string[]> {
   const lines = await host.read(
-    'journalctl --sync; journalctl -u ssh -o cat --cursor-file=/run/test-cursor',
+    'journalctl --sync; journalctl -t sshd -o cat --cursor-file=/run/test-cursor',
   );
   return lines.split('\n');
 }

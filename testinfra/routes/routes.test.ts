@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openLab, type Controller, type Lab, type LabHost } from '../support/lab.ts';
-import { hostOf, type RunDocument } from '../support/remedy.ts';
+import { failureOf, hostOf, runWith, type Ran } from '../support/remedy.ts';
 
 let lab: Lab;
 let user: Controller;
@@ -18,23 +18,8 @@ afterAll(async () => {
   await lab.down();
 });
 
-interface Outcome {
-  readonly status: number | null;
-  readonly document: RunDocument;
-}
-
-async function run(
-  args: readonly string[],
-  env: Record<string, string> = {},
-  controller = user,
-): Promise<Outcome> {
-  const result = await lab.remedy(['run', ...args, '--output', 'json'], {
-    controller,
-    env,
-    timeoutMs: 120_000,
-  });
-  expect(result.stderr).not.toMatch(/^\s+at /m);
-  return { status: result.status, document: result.json<RunDocument>() };
+async function run(words: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  return runWith(lab, words, { controller: user, env });
 }
 
 async function knownHosts(): Promise<string> {
@@ -84,10 +69,7 @@ describe.concurrent('an unprivileged controller', () => {
       `admin@${host.ipv4}:2222`,
     ];
     const real = await run([...flags, '--yes'], { REMEDY_SUDO_PASSWORD: lab.adminPassword });
-    expect({
-      status: real.status,
-      failure: real.document.hosts[0]?.failure ?? real.document.failure,
-    }).toEqual({ status: 0, failure: null });
+    expect({ status: real.status, failure: failureOf(real) }).toEqual({ status: 0, failure: null });
     expect(hostOf(real.document)).toMatchObject({
       route: 'ssh',
       outcome: 'changed',
@@ -162,7 +144,7 @@ describe.concurrent('the endpoint as the route', () => {
       '--known-hosts',
       lab.knownHosts,
     ];
-    const real = await run(['regenerate-host-keys', ...flags, '--yes'], {}, lab.ctl);
+    const real = await runWith(lab, ['regenerate-host-keys', ...flags, '--yes']);
     expect(hostOf(real.document)).toMatchObject({
       outcome: 'changed',
       proof: { level: 'login', before: 'login' },
@@ -182,7 +164,7 @@ describe.concurrent('the endpoint as the route', () => {
       '--known-hosts',
       lab.knownHosts,
     ];
-    expect((await run(['open-port', ...flags, '--dry-run'], {}, lab.ctl)).status).toBe(0);
+    expect((await runWith(lab, ['open-port', ...flags, '--dry-run'])).status).toBe(0);
     await host.down();
   });
 });

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openLab, type Lab, type LabHost } from '../support/lab.ts';
-import { hostOf, type RunDocument } from '../support/remedy.ts';
+import { endpointFlags, hostOf, runWith } from '../support/remedy.ts';
 
 // A virtual machine whose only way in is its serial line: a real kernel, a real UART, a real getty.
 
@@ -68,16 +68,11 @@ describe('a machine that only its serial line reaches', () => {
       expect((await host.login()).status).toBe(255);
 
       const log = join(lab.ctl.home, 'far.log');
-      const result = await lab.remedy(
-        [
-          ...['run', 'start-sshd', '--host', host.ipv4 ?? '', '--user', 'root'],
-          ...['--identity', lab.ctl.keyFile, '--known-hosts', lab.knownHosts],
-          ...['--console', host.consoleCommand, '--console-log', log],
-          ...['--output', 'json', '--yes'],
-        ],
-        { env: { REMEDY_CONSOLE_PASSWORD: password }, timeoutMs: 8 * minute },
-      );
-      const told = hostOf(result.json<RunDocument>());
+      const endpoint = endpointFlags(lab, host, { exec: false });
+      const ways = ['--console', host.consoleCommand, '--console-log', log];
+      const options = { env: { REMEDY_CONSOLE_PASSWORD: password }, timeoutMs: 8 * minute };
+      const result = await runWith(lab, ['start-sshd', '--yes', ...endpoint, ...ways], options);
+      const told = hostOf(result.document);
       expect(result.status, JSON.stringify(told.failure)).toBe(0);
       expect(told).toMatchObject({
         outcome: 'changed',

@@ -105,7 +105,7 @@ describe.concurrent('each failure is its own, and says what it means for access'
       failure: { code: expect.stringMatching(/auth-failed|key-unusable/) },
     });
     const failed = await host.read(
-      'journalctl --no-pager -q -u ssh -o cat | grep -c "Failed password for admin" || true',
+      'journalctl --no-pager -q -t sshd -o cat | grep -c "Failed password for admin" || true',
     );
     expect(Number(failed)).toBeLessThanOrEqual(1);
   });

@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { compileQuestion } from '../../src/program/ask.ts';
 import { compileStage } from '../../src/program/stage.ts';
+import { changesSince, look, noGuard } from '../support/as-before.ts';
 import {
   differences,
   openLab,
   snapshot,
-  withoutTimes,
   type Controller,
   type Lab,
   type LabHost,
@@ -35,21 +35,9 @@ afterAll(async () => {
   await lab.down();
 });
 
-// What a repair may touch; the run's own folder stays as its record.
-const trees = ['/etc', '/root', '/home', '/var/lib'];
-const records = /^files \/var\/lib\/remedy(\/|:)/;
-
-async function look(host: LabHost): Promise<Snapshot> {
-  const taken = withoutTimes(await snapshot(host, trees));
-  const units = Object.entries(taken.units).filter(
-    ([, state]) => !/inactive dead|failed failed/.test(state),
-  );
-  return { ...taken, units: Object.fromEntries(units) };
-}
-
 async function changes(host: LabHost, before: Snapshot): Promise<string[]> {
-  await host.read('while systemctl is-active --quiet "remedy-*"; do sleep 0.1; done');
-  return differences(before, await look(host)).filter((line) => !records.test(line));
+  await noGuard(host);
+  return changesSince(host, before);
 }
 
 /** A run that goes on, and the events that it has told. */

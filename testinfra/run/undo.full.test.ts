@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
+import { changesSince, look, noGuard } from '../support/as-before.ts';
 import {
   differences,
   openLab,
   snapshot,
-  withoutTimes,
   type Lab,
   type LabHost,
   type Snapshot,
@@ -22,9 +22,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await lab.down();
 });
-
-/** What a repair may touch; `/run` is left out, where daemons that start anew leave other numbers. */
-const trees = ['/etc', '/root', '/home', '/var/lib'];
 
 /** A host that was broken, what is run on it, and what of that no undo brings back. */
 interface Case {
@@ -155,29 +152,9 @@ const cases: readonly (readonly [string, Case])[] = [
   ],
 ];
 
-async function look(host: LabHost): Promise<Snapshot> {
-  const taken = withoutTimes(await snapshot(host, trees));
-  // A unit that does nothing is listed only while another one mentions it, and that a start has failed
-  // is not kept when it is started with success and stopped again.
-  const units = Object.entries(taken.units).filter(
-    ([, state]) => !/inactive dead|failed failed/.test(state),
-  );
-  return { ...taken, units: Object.fromEntries(units) };
-}
-
-// The run's own folder stays as its record.
-const records = /^files \/var\/lib\/remedy(\/|:)/;
-
-// The guard looks once a second whether it is needed.
-async function noGuard(host: LabHost): Promise<void> {
-  await host.read('while systemctl is-active --quiet "remedy-*"; do sleep 0.1; done');
-}
-
 async function changes(host: LabHost, before: Snapshot, exceptions = /$^/): Promise<string[]> {
   await noGuard(host);
-  return differences(before, await look(host)).filter(
-    (line) => !records.test(line) && !exceptions.test(line),
-  );
+  return (await changesSince(host, before)).filter((line) => !exceptions.test(line));
 }
 
 /** A host that is broken as the case says. */

@@ -72,23 +72,39 @@ export function endpointFlags(lab: Lab, host: LabHost, call: Call = {}): string[
   ];
 }
 
-/** Runs playbooks on a host; what comes back is the JSON document. */
+/** How a run ended, and its JSON document. */
+export interface Ran extends RemedyResult {
+  readonly document: RunDocument;
+}
+
+/** Calls `remedy run` with these words; an error of the program itself fails the test. */
+export async function runWith(
+  lab: Lab,
+  words: readonly string[],
+  options: RemedyOptions = {},
+): Promise<Ran> {
+  const result = await lab.remedy(['run', ...words, '--output', 'json'], {
+    timeoutMs: 120_000,
+    ...options,
+  });
+  expect(result.stderr).not.toMatch(/^\s+at /m);
+  return { ...result, document: result.json<RunDocument>() };
+}
+
+/** Runs playbooks on a host. */
 export async function remedy(
   lab: Lab,
   host: LabHost,
   playbooks: string,
   call: Call = {},
-): Promise<RemedyResult & { document: RunDocument }> {
-  const words = [
-    ...playbooks.split(' '),
-    ...endpointFlags(lab, host, call),
-    ...(call.args ?? []),
-    '--output',
-    'json',
-  ];
-  const result = await lab.remedy(['run', ...words], { timeoutMs: 120_000, ...call.options });
-  expect(result.stderr).not.toMatch(/^\s+at /m);
-  return { ...result, document: result.json<RunDocument>() };
+): Promise<Ran> {
+  const words = [...playbooks.split(' '), ...endpointFlags(lab, host, call), ...(call.args ?? [])];
+  return runWith(lab, words, call.options);
+}
+
+/** Why a run did not do what it should, or null. */
+export function failureOf({ document }: Pick<Ran, 'document'>): RunFailure | null {
+  return document.hosts[0]?.failure ?? document.failure;
 }
 
 /** The one host of a document. */

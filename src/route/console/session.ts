@@ -4,6 +4,7 @@ import type { Failure } from '../../core/failure.ts';
 import { fail, ok, type Result } from '../../core/result.ts';
 import { nothingDone } from '../nothing-done.ts';
 import type { Exit, RunOptions, Session } from '../route.ts';
+import { exitOfStatus } from '../shell-status.ts';
 import { interruptedFailure } from '../ssh-failure.ts';
 import { linkFailure, noRoomFailure, type ConsolePlace } from './failure.ts';
 import { Forgotten, LinkLost, NoRoom } from './answers.ts';
@@ -119,7 +120,7 @@ export class ConsoleSession implements Session {
       if (progress.state !== 'running' && follower.read >= progress.size) {
         const errors = await link.progress(key, 'err', 0);
         this.#errors = errors.bytes.toString('utf8').slice(-8192);
-        return toExit(progress.state);
+        return exitOfStatus(progress.state);
       }
       if (progress.state === 'running') {
         const got = progress.bytes.length;
@@ -224,25 +225,4 @@ class Follower {
       ? 'it was stopped from here'
       : `no output for ${this.#options.idleMs / 1000} s`;
   }
-}
-
-// POSIX, XCU 2.8.2: above 128 stands a signal. The same numbers on all that Linux runs on.
-const signals: Readonly<Record<number, string>> = {
-  129: 'SIGHUP',
-  130: 'SIGINT',
-  131: 'SIGQUIT',
-  132: 'SIGILL',
-  134: 'SIGABRT',
-  135: 'SIGBUS',
-  136: 'SIGFPE',
-  137: 'SIGKILL',
-  139: 'SIGSEGV',
-  141: 'SIGPIPE',
-  142: 'SIGALRM',
-  143: 'SIGTERM',
-};
-
-function toExit(status: number): Exit {
-  const name = signals[status];
-  return name === undefined ? { type: 'code', code: status } : { type: 'signal', name };
 }
