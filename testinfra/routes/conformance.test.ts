@@ -222,11 +222,32 @@ async function execStand(): Promise<Stand> {
   };
 }
 
-/** By the host's own console, which asks for a login. */
-async function consoleStand(): Promise<Stand> {
+/** A machine of its own behind a true serial line. */
+async function serialStand(): Promise<Stand> {
+  const machine = await lab.up('machine', { vm: true });
+  const socket = machine.consoleCommand.replace(/^unix:/, '');
+  const stand = await consoleStand(machine, `socat - UNIX-CONNECT:${socket}`, {});
+  return {
+    ...stand,
+    close: async () => {
+      await stand.close();
+      await machine.down();
+    },
+  };
+}
+
+// No noisy line, no slow host: nothing needs the long waiting of the usual times.
+const brisk = { quiet: 500, settle: 100 };
+
+/** By a host's own console, which asks for a login. */
+async function consoleStand(
+  to: LabHost,
+  command: string,
+  pace: Partial<ConsoleTimes>,
+): Promise<Stand> {
   const password = 'Ohb4ooL1 x';
-  await host.exec(['chpasswd'], { stdin: `root:${password}\n` });
-  const { argv, mute, mark, kill } = commandOf(host, host.consoleCommand);
+  await to.exec(['chpasswd'], { stdin: `root:${password}\n` });
+  const { argv, mute, mark, kill } = commandOf(host, command);
   const route = (words: Argv, times: Partial<ConsoleTimes> = {}): Route =>
     createConsoleRoute({
       text: 'a host of the lab',
@@ -241,17 +262,27 @@ async function consoleStand(): Promise<Stand> {
       onNotice: () => {},
       times,
     });
-  // No noisy line, no slow host: nothing needs the long waiting of the usual times.
-  const brisk = { quiet: 500, settle: 100 };
   const hurried = { ...brisk, answer: 500 };
   return {
-    route: route(argv, brisk),
+    route: route(argv, pace),
     breakConnection: kill,
     stuck: [{ phase: 'first answer', route: route(mute, hurried), code: 'route-timeout' }],
-    leftThere: await watchHosts([host]),
+    leftThere: await watchHosts([to]),
     close: async () => mark.remove(),
   };
 }
+
+const serialRow = [
+  'console on the serial line of a virtual machine',
+  serialStand,
+  {
+    resumes: true,
+    silenceMs: 10_000,
+    // At 115200 baud, on an emulated processor.
+    sizes: { programBytes: 64 * 1024, outputBytes: 256 * 1024 },
+    timeoutMs: 900_000,
+  },
+] as const;
 
 const stands: readonly (readonly [
   name: string,
@@ -266,7 +297,7 @@ const stands: readonly (readonly [
   ['exec', execStand, { signalIs: 'lost' }],
   [
     'console',
-    consoleStand,
+    async () => consoleStand(host, host.consoleCommand, brisk),
     {
       resumes: true,
       silenceMs: 1000,
@@ -274,6 +305,7 @@ const stands: readonly (readonly [
       ...(isFull && { timeoutMs: 600_000 }),
     },
   ],
+  ...(isFull ? [serialRow] : []),
 ];
 
 for (const [name, make, options] of stands) {
