@@ -28,6 +28,8 @@ export default defineConfig({
           pool: 'forks',
           // Hosts take memory and processor time of their own.
           maxWorkers: 2,
+          // Tests at once in each worker: more take longer, until hosts miss their own limits.
+          maxConcurrency: 4,
           testTimeout: full ? 30 * minute : 5 * minute,
           hookTimeout: 5 * minute,
           // After the unit tests.
