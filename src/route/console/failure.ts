@@ -24,7 +24,8 @@ function withHint(todo: string, { hint }: ConsolePlace): string {
 
 const gatewayTodo: Readonly<Record<GatewayRefusal, string>> = {
   expired: 'Your login at the provider of the console has expired: log in there again.',
-  limited: 'The provider lets no more sessions through for now: end old ones, or wait a few minutes.',
+  limited:
+    'The provider lets no more sessions through for now: end old ones, or wait a few minutes.',
   denied: 'The provider does not let you at this console: your role there lacks the right.',
 };
 
@@ -80,34 +81,35 @@ export function consoleNoisyFailure(place: ConsolePlace, screen: string): Failur
 /** What a host may wait for that has not booted. */
 export type NotBooted = 'bootloader' | 'disk' | 'initramfs' | 'panic' | 'maintenance-locked';
 
-const notBooted: Readonly<Record<NotBooted, readonly [what: string, access: string, todo: string]>> =
-  {
-    bootloader: [
-      'The host is in its boot loader or firmware.',
-      'Nobody gets in before it has booted.',
-      'Boot the host by hand',
-    ],
-    disk: [
-      'The host waits for the passphrase of a disk.',
-      'Nobody gets in before it is typed.',
-      'Type the passphrase by hand',
-    ],
-    initramfs: [
-      'The host stopped in its initramfs: it found no root file system that works.',
-      'Its own system is not there yet, so nothing of it can be repaired from here.',
-      'See what it says of the disk (fsck, a missing UUID), boot the host by hand',
-    ],
-    panic: [
-      'The kernel of the host has stopped (panic).',
-      'Nobody gets in before it was started anew.',
-      'Reset the host, maybe with an older kernel',
-    ],
-    'maintenance-locked': [
-      'The host is in emergency mode, and its root account is locked.',
-      'Nobody gets in by this console; Enter would go on with the boot.',
-      'Boot the host with another root shell (init=/bin/sh, a rescue image)',
-    ],
-  };
+const notBooted: Readonly<
+  Record<NotBooted, readonly [what: string, access: string, todo: string]>
+> = {
+  bootloader: [
+    'The host is in its boot loader or firmware.',
+    'Nobody gets in before it has booted.',
+    'Boot the host by hand',
+  ],
+  disk: [
+    'The host waits for the passphrase of a disk.',
+    'Nobody gets in before it is typed.',
+    'Type the passphrase by hand',
+  ],
+  initramfs: [
+    'The host stopped in its initramfs: it found no root file system that works.',
+    'Its own system is not there yet, so nothing of it can be repaired from here.',
+    'See what it says of the disk (fsck, a missing UUID), boot the host by hand',
+  ],
+  panic: [
+    'The kernel of the host has stopped (panic).',
+    'Nobody gets in before it was started anew.',
+    'Reset the host, maybe with an older kernel',
+  ],
+  'maintenance-locked': [
+    'The host is in emergency mode, and its root account is locked.',
+    'Nobody gets in by this console; Enter would go on with the boot.',
+    'Boot the host with another root shell (init=/bin/sh, a rescue image)',
+  ],
+};
 
 /** The host is not so far that anybody can log in. */
 export function notBootedFailure(kind: NotBooted, screen: string): Failure {
