@@ -4,7 +4,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe } from 'vitest';
-import { ok } from '../../../src/core/result.ts';
+import { fail, ok } from '../../../src/core/result.ts';
 import { Secret } from '../../../src/core/secret.ts';
 import type { ConsoleTimes } from '../../../src/route/console/dialogue.ts';
 import { Recorder } from '../../../src/route/console/recorder.ts';
@@ -50,6 +50,8 @@ export interface Given {
   readonly command?: string;
   readonly deadManSeconds?: number;
   readonly mark?: string;
+  /** So many lines may be laid, and no more. */
+  readonly mostLines?: number;
   readonly environment?: Readonly<Record<string, string>>;
   readonly user?: string;
   readonly hint?: string;
@@ -98,7 +100,9 @@ export function consoleOf(weather: Weather = {}, given: Given = {}): TestConsole
     },
     wire: async () => {
       lines += 1;
-      return ok(host.wire(weather, lines));
+      return lines > (given.mostLines ?? 100)
+        ? fail('no line is laid any more')
+        : ok(host.wire(weather, lines));
     },
   });
   return { host, route, transcript: () => transcript, notices, home, lines: () => lines };
