@@ -181,7 +181,7 @@ export class SimulatedHost {
   stop(ms: number): void {
     this.#up?.push(Buffer.from([0x13]));
     this.#down?.hold(ms);
-    setTimeout(() => this.#up?.push(Buffer.from([0x11])), ms);
+    setTimeout(() => this.#up?.push(Buffer.from([0x11])), ms).unref();
   }
 
   #look(where: 'typed' | 'shown'): void {
