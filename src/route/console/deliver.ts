@@ -69,6 +69,8 @@ export async function deliver(
   let silent = 0;
   let refused = 0;
   let barren = 0;
+  /** What was sent again in silence may be there twice, and be refused the second time. */
+  let isTwice = false;
   let flight: { readonly end: number; readonly typed: number }[] = [];
   while (arrived < delivery.length) {
     while (next < delivery.length && (next === arrived || next - arrived < portion.room)) {
@@ -102,11 +104,15 @@ export async function deliver(
       throw new LinkLost('the host does not answer any more, or takes nothing', false);
     }
     portion.wasDamaged();
+    line.drop();
     if (said === null) {
       // What is left of a damaged line ends here.
       line.type('\r');
+    }
+    if (said === null || isTwice) {
       await answers.quiet(pace.quietMs);
     }
+    isTwice = said === null;
     for (let late = await delivery.arrived(0); late !== null; late = await delivery.arrived(0)) {
       arrived = late > arrived && late <= highest ? late : arrived;
     }

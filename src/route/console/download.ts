@@ -4,7 +4,7 @@ import type { Talk } from './talk.ts';
 
 const linesWithAnswer = 8;
 const linesAtOnce = 32;
-const rangesAtOnce = 12;
+const rangesAtOnce = 6;
 const leastGapMs = 300;
 
 /** What is fetched: the words that name it, how many lines it has, and the question that was answered. */
@@ -70,7 +70,7 @@ async function collect(
   let longestGap = 0;
   for (;;) {
     const answer = await talk.answers.next(
-      ({ verb, words }) => verb === 'D' || (verb === 'Z' && words[0] === sequence),
+      ({ verb, words }) => 'DN'.includes(verb) || (verb === 'Z' && words[0] === sequence),
       waitMs,
     );
     if (answer?.verb !== 'D') {

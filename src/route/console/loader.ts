@@ -19,8 +19,8 @@ import { split } from './word.ts';
  * What has come stays in the shell's variable `a`, whatever is damaged afterwards.
  */
 const loop =
-  ' while echo;echo $N ${#a} ${#a};read -r n k l;do case .$n.$k in .#x*)break;;.#${#a}.${#l})a="$a$l\r";;esac;done\r';
-const check = '#x\r set -- $(printf %s "$a"|cksum);echo;echo $N $1.${#a}.\r';
+  ' while echo $N ${#a} ${#a};read -r n k l;do case .$n.$k in .#x*)break;;.#${#a}.${#l})a="$a$l\r";;esac;done\r';
+const check = '#x\r set -- $(printf %s "$a"|cksum);echo $N $1.${#a}.\r';
 const run = ' eval "$a"\r';
 
 const mostRounds = 60;
@@ -72,10 +72,10 @@ class Loader {
 
   /** The first two steps; true once the whole text has come. */
   async #bring(): Promise<boolean> {
-    let has = await this.#say(` N=${split(this.#nonce)};echo;echo $N \${#a} \${#a}\r`);
+    let has = await this.#say(` N=${split(this.#nonce)};echo $N \${#a} \${#a}\r`);
     if (has !== null && !this.#starts.includes(has)) {
       // Something of another name, or text that came otherwise than it was sent.
-      has = await this.#say(' a=;echo;echo $N ${#a} ${#a}\r');
+      has = await this.#say(' a=;echo $N ${#a} ${#a}\r');
     }
     if (has === null || !this.#starts.includes(has)) {
       return false;
@@ -119,7 +119,7 @@ class Loader {
         return true;
       }
       if (said !== null) {
-        await this.#say(' a=;echo;echo $N ${#a} ${#a}\r');
+        await this.#say(' a=;echo $N ${#a} ${#a}\r');
         return false;
       }
     }

@@ -1,8 +1,9 @@
 /** How often something is said again before the host counts as silent: a bit more than a minute. */
 export const mostSilent = 14;
 
-const firstAnswerMs = 5000;
+const [firstAnswerMs, mostFirstMs] = [1000, 4000];
 const longestAnswerMs = 30_000;
+const growth = 1.7;
 const mostRttMs = 5000;
 const [leastMs, leastQuietMs, mostQuietMs] = [120, 40, 500];
 /** So often it is said again without more patience: on a bad line most of it is lost, and nobody slow. */
@@ -27,13 +28,15 @@ export class Pace {
 
   /** How long an answer is waited for, in milliseconds: longer where none came several times. */
   patience(silent: number, least = leastMs): number {
-    const usual =
-      this.#rttMs === null ? firstAnswerMs : Math.max(least, this.#rttMs + 4 * this.#spreadMs);
-    return Math.min(longestAnswerMs, usual * 1.7 ** Math.max(0, silent - eagerTries));
+    if (this.#rttMs === null) {
+      return Math.min(mostFirstMs, firstAnswerMs * growth ** silent);
+    }
+    const usual = Math.max(least, 1.5 * this.#rttMs + 4 * this.#spreadMs);
+    return Math.min(longestAnswerMs, usual * growth ** Math.max(0, silent - eagerTries));
   }
 
   /** Silence after which nothing more comes of what was sent, in milliseconds. */
   get quietMs(): number {
-    return Math.min(mostQuietMs, Math.max(leastQuietMs, this.#rttMs ?? mostQuietMs));
+    return Math.min(mostQuietMs, Math.max(leastQuietMs, this.#rttMs ?? 200));
   }
 }

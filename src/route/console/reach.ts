@@ -73,6 +73,8 @@ class Reach {
   readonly #login: ConsoleLogin;
   #password: Secret | null | undefined;
   #userTyped = false;
+  /** Something other than another prompt of the login came. */
+  #greeted = false;
   /** A shell of our own login has answered. */
   #isIn = false;
   #passwordTyped = false;
@@ -204,11 +206,14 @@ class Reach {
     while (performance.now() < until) {
       this.#dialogue.check();
       const said = screen.since(mark);
-      if (readRefusal(said) !== null) {
+      const isSettled = this.#dialogue.silenceMs > times.settle;
+      // Behind a greeting with such words stands the prompt of a shell.
+      if (readRefusal(said) !== null && isSettled && this.#dialogue.waiting !== 'shell') {
         throw this.#refused();
       }
       const isKnown = this.#dialogue.waiting !== 'nothing';
       if (said.trim() !== '' && this.#dialogue.silenceMs > (isKnown ? times.settle : longQuiet)) {
+        this.#greeted = !['login', 'password'].includes(this.#dialogue.waiting);
         return;
       }
       await this.#dialogue.wait(100);
@@ -236,8 +241,10 @@ class Reach {
       throw new Stop(consoleBusyFailure(this.#login, this.#shown(12)));
     }
     this.#interrupted = true;
-    this.#poked = screen.mark;
     await this.#dialogue.typeAndWait('\u0003', 1000);
+    await this.#dialogue.listen(times.settle);
+    // What ends may clear the screen.
+    this.#poked = screen.mark;
     await this.#dialogue.typeAndWait('\r', times.settle);
     await this.#dialogue.listen(times.settle);
     if (this.#isDrawn && this.#dialogue.waiting !== 'shell') {
@@ -325,7 +332,10 @@ class Reach {
 
   #refused(): Stop {
     const screen = this.#shown(8);
-    const refusal = readRefusal(screen) ?? 'incorrect';
+    const refusal = readRefusal(screen) ?? (this.#greeted ? null : 'incorrect');
+    if (refusal === null) {
+      return new Stop(noConsoleShellFailure(this.#login.user, screen));
+    }
     return new Stop(consoleLoginFailure(this.#login.user, refusal, screen));
   }
 

@@ -50,6 +50,9 @@ export class Talk {
 
   /** Says a line; `again`: what is left of a damaged one before it is ended first. */
   say(words: readonly string[], again = false): void {
+    if (again) {
+      this.line.drop();
+    }
     this.line.type(`${again ? '\r' : ''}${downFrame(this.facts.check, words)}\r`);
   }
 

@@ -17,5 +17,6 @@ while stty sane echo; do
     continue
   fi
   printf 'Linux web1 6.1.0 #1 SMP\n\nYou have no mail, login: and Password: are words of this text. # $\n'
-  HISTFILE=$FAKE_HOME/history ${FAKE_SHELL:-sh -i}
+  export HISTFILE="$FAKE_HOME/history"
+  eval "${FAKE_SHELL:-sh -i}"
 done

@@ -37,6 +37,25 @@ const screens: [string, string, FailureCode, RegExp][] = [
   ['the shell of a firmware', 'UEFI Interactive Shell v2.2\nShell> ', 'not-booted', /^$/],
   ['a disk that wants its passphrase', 'Please unlock disk sda3_crypt: ', 'not-booted', /^$/],
   ['the same by systemd', 'Please enter passphrase for disk vda2 (root)::', 'not-booted', /^$/],
+  [
+    'the shell of an initramfs',
+    'BusyBox v1.35 built-in shell (ash)\n(initramfs) ',
+    'not-booted',
+    /^$/,
+  ],
+  ['the shell of dracut', 'Entering emergency mode.\ndracut:/# ', 'not-booted', /^$/],
+  [
+    'a kernel that has stopped',
+    '[    1.2] Kernel panic - not syncing: VFS: Unable to mount root fs\n[    1.3] ---[ end Kernel panic - not syncing: VFS ]---\n',
+    'not-booted',
+    /^$/,
+  ],
+  [
+    'sulogin with a locked root',
+    'Cannot open access to console, the root account is locked.\nSee sulogin(8) man page for more details.\n\nPress Enter to continue.\n',
+    'not-booted',
+    /^$/,
+  ],
   ['somebody who logs in', 'web1 login: op\nPassword: ', 'console-busy', /^$/],
   ['an editor', vi, 'console-busy', /^[\u0003\r]+$/],
   ['a pager', 'some text\n--More--', 'console-busy', /^[\u0003\r]+$/],
@@ -61,6 +80,19 @@ const screens: [string, string, FailureCode, RegExp][] = [
     'console-busy',
     /^$/,
   ],
+  ['a console that was stolen', "[forced to `spy' mode by kim@desk]\n", 'console-busy', /^$/],
+  [
+    'iLO that has another guest',
+    'Virtual Serial Port is currently in use by another session.\n',
+    'console-busy',
+    /^$/,
+  ],
+  [
+    'EC2 that has another guest',
+    'SerialConsoleSessionLimitExceeded: the session limit was reached\n',
+    'console-busy',
+    /^$/,
+  ],
   ['nothing at all', '', 'route-timeout', /^[\u0003\u0011\r]*( echo [0-9a-f"; a-z-]+\r)*/],
 ];
 
@@ -71,6 +103,30 @@ describe('a console that shows', () => {
     expect(session.ok ? 'open' : session.error.code).toBe(code);
     expect(host.typed).toMatch(typed);
     expect(host.typed).not.toContain('\u0004');
+  });
+
+  // What a client says before it ends; words that a person must see, and what to do at the provider.
+  test.concurrent.each([
+    ['a login that has expired', 'An error occurred (ExpiredTokenException)', /log in there again/],
+    [
+      'the same of Azure',
+      "AADSTS700082: The refresh token has expired. Please run 'az login'",
+      /log in there again/,
+    ],
+    ['too many requests', 'ThrottlingException: Rate exceeded', /wait a few minutes/],
+    ['no right', 'ERROR: (gcloud.compute) PERMISSION_DENIED: no role', /lacks the right/],
+  ])('a client that ends: %s', async (_, words, todo) => {
+    const command = `printf '%s\\r\\n' "${words}"; sleep 0.2; exit 1`;
+    const made = consoleOf({}, { command, hint: 'This is the hint of its maker.' });
+    consoles.push(made);
+    const session = await made.route.open(new AbortController().signal);
+    expect(session).toMatchObject({
+      ok: false,
+      error: { code: 'console-failed', todo: expect.stringMatching(todo) as string },
+    });
+    expect(session.ok ? '' : session.error.todo).toContain('the hint of its maker');
+    expect(session.ok ? '' : session.error.why).toContain(words.slice(0, 20));
+    expect(made.host.typed).toBe('');
   });
 
   test('a kernel that never falls silent', { timeout: 60_000 }, async () => {

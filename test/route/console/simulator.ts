@@ -47,6 +47,7 @@ export class Direction {
   #sinceNoise = 0;
   #timer: NodeJS.Timeout | null = null;
   #busyUntil = 0;
+  #held = 0;
   cut = false;
 
   constructor(damage: Damage, weather: Weather, seed: number, deliver: (bytes: Buffer) => void) {
@@ -54,6 +55,11 @@ export class Direction {
     this.#weather = weather;
     this.#deliver = deliver;
     this.#random = dice(seed);
+  }
+
+  /** Nothing is delivered for so long. */
+  hold(ms: number): void {
+    this.#held = performance.now() + ms;
   }
 
   push(bytes: Buffer, noise?: Weather['noise']): void {
@@ -87,7 +93,7 @@ export class Direction {
     const most = oneByteAtATime === true ? 1 : baud === undefined ? 65_536 : 64;
     const bytes = Buffer.from(this.#queue.splice(0, most));
     const lineMs = baud === undefined ? 0 : (bytes.length * 10_000) / baud;
-    this.#busyUntil = Math.max(this.#busyUntil, now) + lineMs;
+    this.#busyUntil = Math.max(this.#busyUntil, this.#held, now) + lineMs;
     if (stall !== undefined) {
       const inCycle = (this.#busyUntil - this.#began) % stall.everyMs;
       if (inCycle > stall.everyMs - stall.ms) this.#busyUntil += stall.everyMs - inCycle;
@@ -108,6 +114,8 @@ export class Direction {
 /** A command on a terminal of its own, behind a line with weather. Cut the line, and lay another one. */
 export class SimulatedHost {
   readonly #child: ReturnType<typeof spawn>;
+  readonly #watches: { pattern: RegExp; where: 'typed' | 'shown'; then: () => void }[] = [];
+  #down: Direction | null = null;
   #up: Direction | null = null;
   #listener: ((bytes: Buffer) => void) | null = null;
   #hangUp: ((why: string) => void) | null = null;
@@ -123,6 +131,9 @@ export class SimulatedHost {
     });
     this.#child.stdin?.on('error', () => {});
     this.#child.stdout?.on('data', (bytes: Buffer) => this.#onOutput(bytes));
+    this.#child.once('exit', () => {
+      for (const closed of this.#closers) closed('the terminal is gone');
+    });
   }
 
   /** Lays a line to the host; the one before it is gone. */
@@ -132,15 +143,17 @@ export class SimulatedHost {
     const ended = new Promise<string>((resolve) => {
       closed = resolve;
     });
-    this.#child.once('exit', () => closed('the terminal is gone'));
+    this.#closers.add(closed);
     const down = new Direction(weather.down ?? {}, weather, seed, (bytes) => {
       this.typed += bytes.toString('latin1');
       this.#child.stdin?.write(bytes);
+      this.#look('typed');
     });
     const up = new Direction(weather.up ?? {}, weather, seed + 7, (bytes) =>
       this.#listener?.(bytes),
     );
     this.#up = up;
+    this.#down = down;
     this.#noise = weather.noise;
     this.#hangUp = (why) => {
       down.cut = true;
@@ -158,6 +171,26 @@ export class SimulatedHost {
   }
 
   #noise: Weather['noise'];
+  readonly #closers = new Set<(why: string) => void>();
+
+  /** Does something once, when a text was typed or shown that fits. */
+  when(where: 'typed' | 'shown', pattern: RegExp, then: () => void): void {
+    this.#watches.push({ where, pattern, then });
+  }
+
+  /** The host stops the line (XOFF), and lets it go on (XON) after so long. */
+  stop(ms: number): void {
+    this.#up?.push(Buffer.from([0x13]));
+    this.#down?.hold(ms);
+    setTimeout(() => this.#up?.push(Buffer.from([0x11])), ms).unref();
+  }
+
+  #look(where: 'typed' | 'shown'): void {
+    const at = this.#watches.findIndex(
+      (watch) => watch.where === where && watch.pattern.test(this[where]),
+    );
+    for (const { then } of at < 0 ? [] : this.#watches.splice(at, 1)) then();
+  }
 
   /** The line breaks; the host stays. */
   cut(): void {
@@ -178,5 +211,6 @@ export class SimulatedHost {
   #onOutput(bytes: Buffer): void {
     this.shown += bytes.toString('latin1');
     this.#up?.push(bytes, this.#noise);
+    this.#look('shown');
   }
 }

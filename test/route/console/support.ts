@@ -1,8 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { ok } from '../../../src/core/result.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { describe } from 'vitest';
+import { fail, ok } from '../../../src/core/result.ts';
 import { Secret } from '../../../src/core/secret.ts';
+import type { ConsoleTimes } from '../../../src/route/console/dialogue.ts';
 import { Recorder } from '../../../src/route/console/recorder.ts';
 import { createConsoleRoute } from '../../../src/route/console/route.ts';
 import type { Route, RunOptions, Session } from '../../../src/route/route.ts';
@@ -12,6 +16,21 @@ export const password = 'Ohb4ooL1 x';
 export const user = userInfo().username;
 /** The programs run as root only where we are root. */
 export const isRoot = process.getuid?.() === 0;
+
+/** `describe` of what ends as root; said aloud where it is skipped. */
+export const atRoot = isRoot ? describe : describe.skip;
+if (!isRoot) {
+  process.stderr.write('SKIPPED: sessions over a console need root, since they end as root\n');
+}
+
+/** Whether a program is here; said aloud where it is not. */
+export function hasTool(name: string): boolean {
+  const has = spawnSync('sh', ['-c', `command -v "${name}"`]).status === 0;
+  if (!has) {
+    process.stderr.write(`SKIPPED: what is tried of ${name} at a console needs ${name}\n`);
+  }
+  return has;
+}
 
 export interface TestConsole {
   readonly host: SimulatedHost;
@@ -31,14 +50,20 @@ export interface Given {
   readonly command?: string;
   readonly deadManSeconds?: number;
   readonly mark?: string;
+  /** So many lines may be laid, and no more. */
+  readonly mostLines?: number;
   readonly environment?: Readonly<Record<string, string>>;
+  readonly user?: string;
+  readonly hint?: string;
+  readonly sudoPassword?: string;
+  readonly times?: Partial<ConsoleTimes>;
 }
 
 /** A console in a simulated weather, and a route through it. */
 export function consoleOf(weather: Weather = {}, given: Given = {}): TestConsole {
   const home = mkdtempSync(join(tmpdir(), 'remedy-console-'));
   const host = new SimulatedHost(given.command ?? `sh ${import.meta.dirname}/fake-login.sh`, {
-    FAKE_USER: user,
+    FAKE_USER: given.user ?? user,
     FAKE_PASSWORD: password,
     FAKE_HOME: home,
     HOME: home,
@@ -54,20 +79,30 @@ export function consoleOf(weather: Weather = {}, given: Given = {}): TestConsole
   const route = createConsoleRoute({
     text: 'a test',
     address: { type: 'unix', path: '/nowhere' },
-    hint: null,
-    user,
+    hint: given.hint ?? null,
+    user: given.user ?? user,
     password: new Secret(given.password ?? password),
     askPassword: async () => null,
-    sudoPassword: null,
+    sudoPassword: given.sudoPassword === undefined ? null : new Secret(given.sudoPassword),
     environment: {},
     recorder,
     onNotice: (text) => notices.push(text),
     deadManSeconds: given.deadManSeconds ?? 60,
     ...(given.mark !== undefined && { mark: given.mark }),
-    times: { quiet: 800, settle: 150, answer: 4000, login: 8000, stray: 3000, noise: 6000 },
+    times: {
+      quiet: 800,
+      settle: 150,
+      answer: 2500,
+      login: 8000,
+      stray: 3000,
+      noise: 6000,
+      ...given.times,
+    },
     wire: async () => {
       lines += 1;
-      return ok(host.wire(weather, lines));
+      return lines > (given.mostLines ?? 100)
+        ? fail('no line is laid any more')
+        : ok(host.wire(weather, lines));
     },
   });
   return { host, route, transcript: () => transcript, notices, home, lines: () => lines };
@@ -87,6 +122,15 @@ export function runOptions(): RunOptions & {
     output: () => Buffer.concat(chunks),
     stop,
   };
+}
+
+/** Waits until something holds; for tests that run at the same time, where `expect.poll` loses its test. */
+export async function until(holds: () => boolean, what: () => string, ms = 15_000): Promise<void> {
+  const end = performance.now() + ms;
+  while (!holds()) {
+    if (performance.now() > end) throw new Error(`it never came: ${what()}`);
+    await pause(50);
+  }
 }
 
 export async function opened(route: Route): Promise<Session> {
