@@ -2,8 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { hostname } from 'node:os';
 import { addressFamily, normalAddress } from '../core/net.ts';
 import type { ClientAddress, Endpoint } from '../core/endpoint.ts';
-import { notContacted, RunFailure, type Failure } from '../core/failure.ts';
-import { checkHostName, checkPort, checkUserName } from '../core/host-name.ts';
+import { RunFailure, type Failure } from '../core/failure.ts';
 import { quoteArgv, type Argv } from '../core/quote.ts';
 import type { Result } from '../core/result.ts';
 import { createExecRoute, splitCommand } from '../route/exec.ts';
@@ -15,7 +14,6 @@ import type { Route, Session } from '../route/route.ts';
 import { readKeyFile } from '../route/ssh-key.ts';
 import { sourceAddress } from '../route/source-address.ts';
 import { hostKeyName } from '../route/ssh-failure.ts';
-import { parseJumps, parseVia, type HopSpec } from '../route/target-spec.ts';
 import {
   resolveTarget,
   systemTargetContext,
@@ -29,32 +27,8 @@ import type { Prober } from '../run/prove.ts';
 import type { ProofLevel } from '../run/result.ts';
 import { askSecret, canAsk, takeSecret } from './prompt.ts';
 import { builtInClient, opensshClient, sshWay, type SshWay } from './ssh-client.ts';
-import { inGivenOrder, type RouteFlag } from './route-order.ts';
-import { usageError } from './usage.ts';
-
-/** The flags that say which host it is and how to get in. */
-export interface RouteFlags {
-  readonly host?: string;
-  readonly port?: string;
-  readonly user?: string;
-  readonly identity: readonly string[];
-  readonly jump?: string;
-  readonly from?: string;
-  readonly knownHosts?: string;
-  readonly acceptNewHostKey: boolean;
-  readonly via: readonly string[];
-  readonly viaIdentity: readonly string[];
-  readonly exec: readonly string[];
-  readonly console: readonly string[];
-  readonly consoleLog?: string;
-  readonly hostIs?: string;
-  readonly local: boolean;
-  readonly verbose: boolean;
-  /** Receipts of before do not have it. */
-  readonly openssh?: boolean;
-  /** Which of the flags of routes came first, second, …; those not named here come last. */
-  readonly routeOrder?: readonly RouteFlag[];
-}
+import { checkFlags, type RouteFlags } from './route-flags.ts';
+import { inGivenOrder } from './route-order.ts';
 
 /** The endpoint and the ways in, ready to be tried. */
 export interface Ways {
@@ -173,69 +147,6 @@ export async function resolveRoutes(
   };
 }
 
-interface CheckedFlags {
-  readonly host: string;
-  readonly port: number | null;
-  readonly jump: readonly HopSpec[] | null;
-  readonly from: string | null;
-  readonly vias: readonly ReturnType<typeof viaOf>[];
-}
-
-function checkFlags(flags: RouteFlags): CheckedFlags {
-  if (flags.host === undefined && !flags.local) {
-    throw usageError(
-      'No host was named',
-      'Name the host whose SSH should work: --host HOST. For this machine: --local.',
-    );
-  }
-  if (flags.viaIdentity.length > 0 && flags.via.length === 0) {
-    throw usageError(
-      '--via-identity is given without --via',
-      'For the endpoint itself it is --identity.',
-    );
-  }
-  const withPort = /^([^:]+):(\d+)$/.exec(flags.host ?? '');
-  if (withPort !== null) {
-    throw usageError(
-      `--host ${flags.host ?? ''} holds a port`,
-      `Give it apart: --host ${withPort[1] ?? ''} --port ${withPort[2] ?? ''}.`,
-    );
-  }
-  const host = flags.host === undefined ? 'localhost' : valid(checkHostName(flags.host), '--host');
-  if (flags.user !== undefined) {
-    valid(checkUserName(flags.user), '--user');
-  }
-  if (flags.hostIs !== undefined && !/^[A-Za-z0-9][\w.-]{0,252}$/.test(flags.hostIs)) {
-    throw usageError(
-      `--host-is ${JSON.stringify(flags.hostIs)} is not a name of a host`,
-      'It is what `uname -n` prints there.',
-    );
-  }
-  const from = flags.from === undefined ? null : normalAddress(flags.from);
-  if (flags.from !== undefined && from === null) {
-    throw usageError(
-      `--from ${JSON.stringify(flags.from)} is not an IP address`,
-      'It is the address that logins come from, as the host sees it.',
-    );
-  }
-  return {
-    host,
-    port: flags.port === undefined ? null : valid(checkPort(flags.port), '--port'),
-    jump: flags.jump === undefined ? null : valid(parseJumps(flags.jump), '--jump'),
-    from,
-    vias: flags.via.map(viaOf),
-  };
-}
-
-function viaOf(text: string): {
-  host: string;
-  user: string | null;
-  port: number | null;
-  jump: readonly HopSpec[];
-} {
-  return valid(parseVia(text), '--via');
-}
-
 function forgetCommand(target: SshTarget, file: string | null): string {
   const name = knownHostsName(hostKeyName(target));
   const words: Argv = ['ssh-keygen', '-R', name, ...(file === null ? [] : ['-f', file])];
@@ -317,19 +228,6 @@ async function addressesOf(name: string): Promise<string[]> {
 function unwrap<T>(result: Result<T, Failure>): T {
   if (!result.ok) {
     throw new RunFailure(result.error);
-  }
-  return result.value;
-}
-
-function valid<T>(result: Result<T, string>, flag: string): T {
-  if (!result.ok) {
-    throw new RunFailure({
-      code: 'invalid-host',
-      what: `${flag} cannot be used.`,
-      why: result.error,
-      access: notContacted,
-      todo: `Give ${flag} a valid value, then run the same command again.`,
-    });
   }
   return result.value;
 }

@@ -104,7 +104,7 @@ function tableOf(all: readonly Row[]): string {
 
 A dry run of \`open-port\` on a host that ufw has shut, over a console behind a simulated line, and over \`--exec\` beside it. Medians of ${repeats} interleaved runs, in seconds. Bytes are those that were sent and shown, in kB for each run. Loss is in both directions.
 
-Made by \`node scripts/console-speed.js\`, with remedy ${process.env['REMEDY_SPEED_COMMIT'] ?? 'unknown'}, node ${process.version}.
+Made by \`${process.env['REMEDY_SPEED_COMMAND'] ?? 'vitest'}\`, with remedy ${process.env['REMEDY_SPEED_COMMIT'] ?? 'unknown'}, node ${process.version}.
 
 | Line | exec | Console | More | Sent | Shown |
 |---|--:|--:|--:|--:|--:|

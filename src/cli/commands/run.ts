@@ -10,7 +10,8 @@ import { runHost } from '../../run/run-host.ts';
 import { playbookWork, type Work } from '../../run/work.ts';
 import { openReceipts } from '../../store/receipts.ts';
 import { invalidPlaybook, loadPlaybooks, type LoadedPlaybooks } from '../load-playbooks.ts';
-import { resolveRoutes, type RouteFlags } from '../resolve-routes.ts';
+import { resolveRoutes } from '../resolve-routes.ts';
+import type { RouteFlags } from '../route-flags.ts';
 import {
   askToApply,
   checkApproval,
