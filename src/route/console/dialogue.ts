@@ -67,6 +67,7 @@ export class Dialogue {
   readonly #unlisten: () => void;
   #lastByte = performance.now();
   #wake: (() => void) | null = null;
+  readonly #onAbort = (): void => this.#wake?.();
 
   constructor(line: Line, { place, times, signal }: DialogueOptions) {
     this.line = line;
@@ -79,12 +80,13 @@ export class Dialogue {
       this.#wake?.();
     });
     void line.closed.then(() => this.#wake?.());
-    signal.addEventListener('abort', () => this.#wake?.(), { once: true });
+    signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   /** Stops to look. */
   end(): void {
     this.#unlisten();
+    this.#signal.removeEventListener('abort', this.#onAbort);
   }
 
   /** What the console waits for, by what it shows now. */
