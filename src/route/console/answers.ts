@@ -30,7 +30,11 @@ export class Forgotten extends LinkLost {
 const maxPendingLine = 8192;
 const keptLines = 400;
 const promptMs = 250;
-const loginPrompt = /(?:^|[\s.])login: ?$/;
+const loginOver = 'the login is over: the host asks for another';
+/** A prompt of getty, or one with a word of ours behind it, which only a getty repeats: no doubt. */
+const surePrompt = /^[\w.-]{1,64} login: ?(?::[a-z] .*)?$/;
+/** What may also be a part of a text. */
+const maybePrompt = /(?:(?:^|[\s.])login|^Password): ?$/;
 const bootBanner = /^(?:\[ +0\.0+\] )?Linux version \d|^GNU GRUB|^U-Boot |^SeaBIOS/;
 
 // conserver, and what BMCs say when they give the console to another.
@@ -44,6 +48,9 @@ function overBy(line: string): string | null {
   }
   if (panic.test(line)) {
     return 'the kernel of the host has stopped (panic)';
+  }
+  if (surePrompt.test(line) || /^Login incorrect$/.test(line)) {
+    return loginOver;
   }
   return bootBanner.test(line) ? 'the host was started anew' : null;
 }
@@ -167,7 +174,10 @@ export class Answers {
         this.#over ??= overBy(line);
       }
     }
-    if (loginPrompt.test(withoutEscapes(this.#pending))) {
+    const pending = withoutEscapes(this.#pending);
+    if (surePrompt.test(pending)) {
+      this.#over ??= loginOver;
+    } else if (maybePrompt.test(pending)) {
       this.#beOverUnlessMoreComes(this.#pending);
     }
     this.#wake?.();
@@ -177,7 +187,7 @@ export class Answers {
   #beOverUnlessMoreComes(prompt: string): void {
     setTimeout(() => {
       if (this.#pending === prompt) {
-        this.#over ??= 'the login is over: the host asks for another';
+        this.#over ??= loginOver;
         this.#wake?.();
       }
     }, promptMs).unref();

@@ -110,7 +110,7 @@ export function readRefusal(text: string): Refusal | null {
 
 const busyWords: readonly RegExp[] = [
   /active console session exists/i,
-  /already (?:active|in use|attached|connected|has an active)/i,
+  /already (?:active|in use|attached|connected|has an active)|currently in use/i,
   /SOL payload already active/i,
   /another console session is already active/i,
   /SerialConsoleSessionLimitExceeded|limited to one connection/i,

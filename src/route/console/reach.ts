@@ -2,7 +2,7 @@ import type { Failure } from '../../core/failure.ts';
 import { fail, ok, type Result } from '../../core/result.ts';
 import type { Secret } from '../../core/secret.ts';
 import { armDeadMan, becomeRoot, isTypable, makePlain } from './become-root.ts';
-import { Dialogue, Stop, usualTimes, type ConsoleTimes } from './dialogue.ts';
+import { Dialogue, Stop, usualTimes } from './dialogue.ts';
 import {
   consoleAsksFailure,
   consoleBusyFailure,
@@ -13,36 +13,12 @@ import {
   noConsoleShellFailure,
   notBootedFailure,
   strayPasswordFailure,
-  type ConsolePlace,
 } from './failure.ts';
+import { askOwner, enterSh, hasStoppedJobs, leaveShell } from './found-shell.ts';
 import type { Line } from './line.ts';
+import type { ConsoleLogin, ReachedShell } from './login.ts';
 import { readRefusal, type Waiting } from './prompts.ts';
 
-/** Who logs in at a console. */
-export interface ConsoleLogin extends ConsolePlace {
-  readonly user: string;
-  readonly password: Secret | null;
-  readonly askPassword: (prompt: string) => Promise<Secret | null>;
-  /** sudo's password, where it is another one than the login's. */
-  readonly sudoPassword: Secret | null;
-  /** Told before a secret is typed, so that a recorder masks it. */
-  readonly onSecret: (secret: Secret) => void;
-  readonly times?: Partial<ConsoleTimes>;
-  /** Seconds after which the host ends our root shell where the agent never comes. */
-  readonly deadManSeconds: number;
-}
-
-/** How the root shell was reached. */
-export interface ReachedShell {
-  readonly elevation: 'root' | 'sudo' | 'sudo-password';
-  /** True where somebody had left a shell open, which was taken over. */
-  readonly adopted: boolean;
-  /** True in the shell of sulogin(8): to end it goes on with the boot. */
-  readonly maintenance: boolean;
-}
-
-/** A job that somebody left behind: it would be ended with the login. */
-const stopped = /\b(?:stopped|suspended|angehalten)\b/i;
 const maxSteps = 12;
 const maxPokes = 3;
 
@@ -102,20 +78,10 @@ class Reach {
     throw new Stop(consoleSilentFailure(this.#login, this.#shown(12)));
   }
 
-  /** Logs out where we had logged in and came no further. Never throws a `Stop`. */
+  /** Logs out where we had logged in and came no further. */
   async leave(): Promise<void> {
-    const { line, screen, times } = this.#dialogue;
-    if (!this.#isIn || this.#maintenance || line.ended !== null) {
-      return;
-    }
-    // Where the shell has ended already the next login must not be typed at.
-    await this.#dialogue.pause(times.settle);
-    for (let exits = 0; exits < 2 && this.#dialogue.waiting !== 'login'; exits += 1) {
-      const { mark } = screen;
-      line.type('\u0003 exit\r');
-      for (let waits = 0; waits < 10 && !/login: ?$/.test(screen.since(mark)); waits += 1) {
-        await this.#dialogue.wait(times.settle);
-      }
+    if (this.#isIn && !this.#maintenance) {
+      await leaveShell(this.#dialogue);
     }
   }
 
@@ -283,8 +249,8 @@ class Reach {
     if (adopted && this.#isDrawn) {
       return this.#leaveProgram();
     }
-    const who = await this.#dialogue.ask('id -un; id -u');
-    if (who === null) {
+    const owner = await askOwner(this.#dialogue);
+    if (owner === null) {
       if (this.#passwordTyped && this.#dialogue.waiting === 'nothing') {
         throw new Stop(noConsoleShellFailure(this.#login.user, this.#shown(8)));
       }
@@ -292,29 +258,21 @@ class Reach {
     }
     this.#dialogue.isOurs = true;
     this.#isIn = this.#passwordTyped;
-    // A message of the kernel may stand between the two.
-    const name = who.find((one) => /^[a-z_][a-z0-9_.-]*\$?$/i.test(one)) ?? '';
-    const uid = who.find((one) => /^\d{1,10}$/.test(one)) ?? '';
-    if (adopted && name !== this.#login.user && uid !== '0') {
+    if (adopted && (await hasStoppedJobs(this.#dialogue))) {
+      throw new Stop(consoleBusyFailure(this.#login, this.#shown(8)));
+    }
+    const isRoot = owner.uid === '0';
+    if (adopted && owner.name !== this.#login.user && !isRoot) {
       // Somebody else's login, left open.
       line.type('exit\r');
       await this.#dialogue.listen(times.quiet);
       return null;
     }
-    if (adopted && (await this.#dialogue.ask('jobs'))?.some((one) => stopped.test(one)) === true) {
-      throw new Stop(consoleBusyFailure(this.#login, this.#shown(8)));
-    }
-    line.type(' unset HISTFILE; exec /bin/sh\r');
-    // Typed ahead it might be read by the shell that goes.
-    await this.#dialogue.pause(times.settle);
-    // Neither fish nor csh knows the words, and a restricted shell may not redirect.
-    const sh = await this.#dialogue.ask('case x in x) echo $((6*7)) 2>/dev/null;; esac');
-    if (sh?.includes('42') !== true) {
-      throw new Stop(noConsoleShellFailure(this.#login.user, this.#shown(8)));
-    }
+    await enterSh(this.#dialogue, this.#login.user);
     await makePlain(this.#dialogue);
-    const elevation =
-      uid === '0' ? 'root' : await becomeRoot(this.#dialogue, async () => this.#sudoPassword());
+    const elevation = isRoot
+      ? 'root'
+      : await becomeRoot(this.#dialogue, async () => this.#sudoPassword());
     if (!this.#maintenance) {
       await armDeadMan(this.#dialogue, this.#login.deadManSeconds);
     }

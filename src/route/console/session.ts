@@ -146,10 +146,10 @@ export class ConsoleSession implements Session {
         if (error instanceof NoRoom) {
           return fail(noRoomFailure(error.message));
         }
-        why = error.message;
         if (error instanceof Forgotten) {
-          break;
+          return fail({ ...linkFailure(this.#place, error.message), what: forgotten });
         }
+        why = error.message;
         const again = await this.#recover(error, options.signal, until);
         if (!again.ok) {
           return again;
@@ -197,6 +197,7 @@ export class ConsoleSession implements Session {
 }
 
 const interrupted = 'interrupted' as const;
+const forgotten = 'The host was started anew, or what was stored on it was removed:';
 
 /** Passes output on, and watches for silence. */
 class Follower {

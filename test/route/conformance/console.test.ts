@@ -6,7 +6,10 @@ async function consoleStand(): Promise<Stand> {
   // Others may have a console open in this very moment.
   const mark = `conform${process.pid}`;
   const { host, route } = consoleOf({}, { mark });
-  const mute = consoleOf({}, { command: 'stty raw -echo; exec cat >/dev/null' });
+  const mute = consoleOf(
+    {},
+    { command: 'stty raw -echo; exec cat >/dev/null', times: { quiet: 300, answer: 800 } },
+  );
   return {
     route,
     breakConnection: async () => host.cut(),

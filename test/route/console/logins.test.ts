@@ -240,7 +240,10 @@ atRoot.concurrent('a console on which somebody left', { timeout: 60_000 }, () =>
     wire.write(Buffer.from('sleep 3210\r'));
     await shows(made, /3210/);
     await until(
-      () => (wire.write(Buffer.from('\u001a')), /Stopped/.test(made.host.shown)),
+      () => {
+        wire.write(Buffer.from('\u001a'));
+        return /Stopped/.test(made.host.shown);
+      },
       () => made.host.shown,
     );
     expect(await refusal(made)).toMatchObject({ code: 'console-busy' });

@@ -1,7 +1,15 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
-import { consoleOf, isRoot, opened, password, runOptions, type TestConsole } from './support.ts';
+import { afterAll, expect, test } from 'vitest';
+import {
+  atRoot,
+  consoleOf,
+  opened,
+  password,
+  runOptions,
+  until,
+  type TestConsole,
+} from './support.ts';
 
 const consoles: TestConsole[] = [];
 
@@ -15,11 +23,7 @@ function start(...given: Parameters<typeof consoleOf>): TestConsole {
   return made;
 }
 
-if (!isRoot) {
-  process.stderr.write('SKIPPED: sessions over a console need root, since they end as root\n');
-}
-
-describe.skipIf(!isRoot)('a console with a login', () => {
+atRoot.concurrent('a console with a login', { timeout: 60_000 }, () => {
   test('lets us in, runs programs, and is left at its login', async () => {
     const { route, host, transcript, notices, home } = start();
     const session = await opened(route);
@@ -74,24 +78,15 @@ describe.skipIf(!isRoot)('a console with a login', () => {
     });
     expect(await running).toMatchObject({ ok: true, value: { type: 'lost' } });
     const pid = readFileSync(join(home, 'pid'), 'utf8').trim();
-    await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 10_000 }).toBe(false);
+    await until(
+      () => !existsSync(`/proc/${pid}`),
+      () => pid,
+    );
     await session.close();
-  });
-
-  test('a controller that dies leaves no root shell behind', { timeout: 60_000 }, async () => {
-    const { route, host } = start({}, { deadManSeconds: 5, mark: 'dead' });
-    await opened(route);
-    host.cut();
-    const before = host.shown.length;
-    await expect
-      .poll(() => host.shown.slice(before).includes('web1 login: '), { timeout: 40_000 })
-      .toBe(true);
-    const left = readdirSync('/run').filter((name) => name.startsWith('remedy-console-dead'));
-    expect(left).toEqual([]);
   });
 });
 
-describe.skipIf(!isRoot)('a shell that somebody left open', () => {
+atRoot.concurrent('a shell that somebody left open', { timeout: 60_000 }, () => {
   test.each([
     ['at its prompt', ''],
     ['in a program', 'cat\r'],
@@ -100,15 +95,24 @@ describe.skipIf(!isRoot)('a shell that somebody left open', () => {
     ['with a stopped line', '\u0013'],
   ])('%s', { timeout: 60_000 }, async (_, typed) => {
     const { route, host, notices } = start({}, { command: "PS1='# ' exec dash -i" });
-    await expect.poll(() => host.shown).toContain('# ');
+    await until(
+      () => host.shown.includes('# '),
+      () => host.shown,
+    );
     host.wire().write(Buffer.from(typed));
-    await expect.poll(() => host.typed).toBe(typed);
+    await until(
+      () => host.typed === typed,
+      () => host.typed,
+    );
     const session = await opened(route);
     const options = runOptions();
     expect(await session.run('echo here', options)).toMatchObject({ ok: true, value: { code: 0 } });
     expect(options.output().toString()).toBe('here\n');
     await session.close();
     expect(notices.join()).toContain('taken over');
-    await expect.poll(() => host.isGone, { timeout: 10_000 }).toBe(true);
+    await until(
+      () => host.isGone,
+      () => host.shown,
+    );
   });
 });

@@ -114,7 +114,7 @@ export class Direction {
 /** A command on a terminal of its own, behind a line with weather. Cut the line, and lay another one. */
 export class SimulatedHost {
   readonly #child: ReturnType<typeof spawn>;
-  readonly #watches: { pattern: RegExp; where: 'typed' | 'shown'; then: () => void }[] = [];
+  readonly #watches: { pattern: RegExp; where: 'typed' | 'shown'; act: () => void }[] = [];
   #down: Direction | null = null;
   #up: Direction | null = null;
   #listener: ((bytes: Buffer) => void) | null = null;
@@ -174,8 +174,8 @@ export class SimulatedHost {
   readonly #closers = new Set<(why: string) => void>();
 
   /** Does something once, when a text was typed or shown that fits. */
-  when(where: 'typed' | 'shown', pattern: RegExp, then: () => void): void {
-    this.#watches.push({ where, pattern, then });
+  when(where: 'typed' | 'shown', pattern: RegExp, act: () => void): void {
+    this.#watches.push({ where, pattern, act });
   }
 
   /** The host stops the line (XOFF), and lets it go on (XON) after so long. */
@@ -189,7 +189,7 @@ export class SimulatedHost {
     const at = this.#watches.findIndex(
       (watch) => watch.where === where && watch.pattern.test(this[where]),
     );
-    for (const { then } of at < 0 ? [] : this.#watches.splice(at, 1)) then();
+    for (const { act } of at < 0 ? [] : this.#watches.splice(at, 1)) act();
   }
 
   /** The line breaks; the host stays. */

@@ -1,0 +1,59 @@
+import { Stop, type Dialogue } from './dialogue.ts';
+import { noConsoleShellFailure } from './failure.ts';
+
+/** Whose shell it is that reads the line. */
+export interface ShellOwner {
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** Asks a shell of any kind whose it is; null where none answers. */
+export async function askOwner(dialogue: Dialogue): Promise<ShellOwner | null> {
+  const who = await dialogue.ask('id -un; id -u');
+  // A message of the kernel may stand between the two.
+  return who === null
+    ? null
+    : {
+        name: who.find((one) => /^[a-z_][a-z0-9_.-]*\$?$/i.test(one)) ?? '',
+        uid: who.find((one) => /^\d{1,10}$/.test(one)) ?? '',
+      };
+}
+
+/** True where a job of somebody waits in the shell: it would be ended with the login. */
+export async function hasStoppedJobs(dialogue: Dialogue): Promise<boolean> {
+  const jobs = (await dialogue.ask('jobs')) ?? [];
+  return jobs.some((one) => /\b(?:stopped|suspended|angehalten)\b/i.test(one));
+}
+
+/**
+ * Puts a POSIX shell in the place of the one that reads the line, whatever that is.
+ *
+ * @throws Stop where that is not let.
+ */
+export async function enterSh(dialogue: Dialogue, user: string): Promise<void> {
+  dialogue.line.type(' unset HISTFILE; exec /bin/sh\r');
+  // Typed ahead it might be read by the shell that goes.
+  await dialogue.pause(dialogue.times.settle);
+  // Neither fish nor csh knows the words, and a restricted shell may not redirect.
+  const said = await dialogue.ask('case x in x) echo $((6*7)) 2>/dev/null;; esac');
+  if (said?.includes('42') !== true) {
+    throw new Stop(noConsoleShellFailure(user, dialogue.screen.lastLines(8)));
+  }
+}
+
+/** Logs out of a shell of ours; where it has ended already the next login is not typed at. */
+export async function leaveShell(dialogue: Dialogue): Promise<void> {
+  const { line, screen, times } = dialogue;
+  await dialogue.pause(times.settle);
+  for (
+    let exits = 0;
+    exits < 2 && dialogue.waiting !== 'login' && line.ended === null;
+    exits += 1
+  ) {
+    const { mark } = screen;
+    line.type('\u0003 exit\r');
+    for (let waits = 0; waits < 10 && !/login: ?$/.test(screen.since(mark)); waits += 1) {
+      await dialogue.wait(times.settle);
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import type { Secret } from '../../core/secret.ts';
+import type { ConsoleTimes } from './dialogue.ts';
+import type { ConsolePlace } from './failure.ts';
+
+/** Who logs in at a console. */
+export interface ConsoleLogin extends ConsolePlace {
+  readonly user: string;
+  readonly password: Secret | null;
+  readonly askPassword: (prompt: string) => Promise<Secret | null>;
+  /** sudo's password, where it is another one than the login's. */
+  readonly sudoPassword: Secret | null;
+  /** Told before a secret is typed, so that a recorder masks it. */
+  readonly onSecret: (secret: Secret) => void;
+  readonly times?: Partial<ConsoleTimes>;
+  /** Seconds after which the host ends our root shell where the agent never comes. */
+  readonly deadManSeconds: number;
+}
+
+/** How the root shell was reached. */
+export interface ReachedShell {
+  readonly elevation: 'root' | 'sudo' | 'sudo-password';
+  /** True where somebody had left a shell open, which was taken over. */
+  readonly adopted: boolean;
+  /** True in the shell of sulogin(8): to end it goes on with the boot. */
+  readonly maintenance: boolean;
+}
