@@ -277,7 +277,7 @@ const serialRow = [
   serialStand,
   {
     resumes: true,
-    silenceMs: 10_000,
+    silenceMs: 5000,
     // At 115200 baud, on an emulated processor.
     sizes: { programBytes: 64 * 1024, outputBytes: 256 * 1024 },
     timeoutMs: 900_000,

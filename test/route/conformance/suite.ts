@@ -196,7 +196,7 @@ sha256sum <"$file"; cat "$file"; rm "$file"`;
 
     test('a program that says nothing for too long is lost', async () => {
       const session = await open();
-      const result = await session.run('sleep 2', {
+      const result = await session.run(`sleep ${Math.ceil((3 * silenceMs) / 1000) + 1}`, {
         onOutput: () => {},
         signal: never,
         idleMs: silenceMs,
