@@ -41,19 +41,24 @@ export async function enterSh(dialogue: Dialogue, user: string): Promise<void> {
   }
 }
 
-/** Logs out of a shell of ours; where it has ended already the next login is not typed at. */
+/**
+ * Logs out of a shell of ours, where it has not ended by itself: words for a shell must not be typed at
+ * the next login. What went wrong before is what counts: it throws no `Stop` of its own.
+ */
 export async function leaveShell(dialogue: Dialogue): Promise<void> {
-  const { line, screen, times } = dialogue;
-  await dialogue.pause(times.settle);
-  for (
-    let exits = 0;
-    exits < 2 && dialogue.waiting !== 'login' && line.ended === null;
-    exits += 1
-  ) {
-    const { mark } = screen;
-    line.type('\u0003 exit\r');
-    for (let waits = 0; waits < 10 && !/login: ?$/.test(screen.since(mark)); waits += 1) {
-      await dialogue.wait(times.settle);
+  const isOut = (waiting: string): boolean => waiting === 'login';
+  try {
+    for (let exits = 0; exits < 2; exits += 1) {
+      await dialogue.until(isOut, 2 * dialogue.times.quiet);
+      if (isOut(dialogue.waiting) || (await dialogue.ask('')) === null) {
+        return;
+      }
+      dialogue.line.type(' exit\r');
+    }
+    await dialogue.until(isOut, 2 * dialogue.times.quiet);
+  } catch (error) {
+    if (!(error instanceof Stop)) {
+      throw error;
     }
   }
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { Line } from '../../../src/route/console/line.ts';
 import { AgentLink } from '../../../src/route/console/link.ts';
-import { NoRoom } from '../../../src/route/console/answers.ts';
+import { LinkLost, NoRoom } from '../../../src/route/console/answers.ts';
 import { SimulatedHost, type Damage, type Weather } from './simulator.ts';
 import { hasTool } from './support.ts';
 
@@ -205,7 +205,7 @@ describe.concurrent('a line with', { timeout: 300_000 }, () => {
     const host = hostOf('dash -i');
     const link = await started({}, '', host);
     host.stop(600_000);
-    await expect(link.upload('k1', randomBytes(500))).rejects.toThrow('does not answer');
+    await expect(link.upload('k1', randomBytes(500))).rejects.toThrow(LinkLost);
     expect(host.typed).not.toMatch(/:r /);
   });
 });

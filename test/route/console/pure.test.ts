@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { Secret } from '../../../src/core/secret.ts';
 import { agentLines } from '../../../src/route/console/agent.ts';
+import { Answers, LinkLost } from '../../../src/route/console/answers.ts';
 import { checkAlphabet, checkValue, posixCrc } from '../../../src/route/console/check.ts';
 import { downFrame, maxLineBytes, upFrame } from '../../../src/route/console/frame.ts';
 import { Line } from '../../../src/route/console/line.ts';
@@ -95,6 +96,54 @@ describe('the line', () => {
       expect(written).toEqual([]);
     },
   );
+});
+
+describe('an agent that is waited for', () => {
+  function made(): { answers: Answers; say: (text: string) => void } {
+    let listener: (bytes: Buffer) => void = () => {};
+    const wire: Wire = {
+      write: () => {},
+      onData: (listen) => {
+        listener = listen;
+      },
+      closed: new Promise(() => {}),
+      close: async () => {},
+    };
+    const answers = new Answers(new Line(wire));
+    return { answers, say: (text) => listener(Buffer.from(text, 'latin1')) };
+  }
+
+  test.each([
+    'web1 login: ',
+    'Debian GNU/Linux 12 web1 ttyS0\r\n\r\nweb1 login: ',
+    'web1 login: :g 6 k1 out 0 440 1092206506 .\r\nPassword: ',
+    '\r\nLogin incorrect\r\n',
+    '[    0.000000] Linux version 6.1.0\r\n',
+    '[  100.0] Kernel panic - not syncing: Fatal exception\r\n',
+    "[forced to `spy' mode by kim@desk]\r\n",
+  ])('is gone at once where the console says %j', (text) => {
+    const { answers, say } = made();
+    say(text);
+    expect(() => answers.check()).toThrow(LinkLost);
+  });
+
+  test.each(['nobody may login: ', 'Password: '])(
+    'is gone soon where nothing comes behind %j',
+    async (text) => {
+      const { answers, say } = made();
+      say(text);
+      expect(() => answers.check()).not.toThrow();
+      const waits = answers.next(() => true, 2000);
+      await expect(waits).rejects.toThrow(LinkLost);
+    },
+  );
+
+  test('is not gone where such words are those of a text', async () => {
+    const { answers, say } = made();
+    say('nobody may login: ');
+    say('here\r\n');
+    expect(await answers.next(() => true, 400)).toBeNull();
+  });
 });
 
 describe('the screen', () => {

@@ -44,6 +44,17 @@ atRoot.concurrent('a console with a login', { timeout: 60_000 }, () => {
     expect(existsSync(history) ? readFileSync(history, 'utf8') : '').not.toContain(password);
   });
 
+  test('is asked again where a question to its shell is damaged', async () => {
+    const made = start();
+    // The first loses a word, the second its end.
+    made.host.when('shown', /words of this text/, () => made.host.lose(8));
+    made.host.when('typed', /exec \/bin\/sh\r/, () => made.host.lose(70));
+    const session = await opened(made.route);
+    expect(await session.run('exit 2', runOptions())).toMatchObject({ value: { code: 2 } });
+    await session.close();
+    expect(made.notices).toEqual([]);
+  });
+
   test('runs what was lost on the way once only', async () => {
     const { route, host, home, lines } = start();
     const session = await opened(route);

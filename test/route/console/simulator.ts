@@ -48,6 +48,7 @@ export class Direction {
   #timer: NodeJS.Timeout | null = null;
   #busyUntil = 0;
   #held = 0;
+  #lose = 0;
   cut = false;
 
   constructor(damage: Damage, weather: Weather, seed: number, deliver: (bytes: Buffer) => void) {
@@ -55,6 +56,11 @@ export class Direction {
     this.#weather = weather;
     this.#deliver = deliver;
     this.#random = dice(seed);
+  }
+
+  /** The next bytes are lost. */
+  lose(bytes: number): void {
+    this.#lose = bytes;
   }
 
   /** Nothing is delivered for so long. */
@@ -76,6 +82,10 @@ export class Direction {
 
   #one(byte: number): void {
     const { loss = 0, duplication = 0, burst = 0, burstEvery = 0 } = this.#damage;
+    if (this.#lose > 0) {
+      this.#lose -= 1;
+      return;
+    }
     this.#sinceBurst += 1;
     if (burstEvery > 0 && this.#sinceBurst > burstEvery) {
       if (this.#sinceBurst > burstEvery + burst) this.#sinceBurst = 0;
@@ -176,6 +186,11 @@ export class SimulatedHost {
   /** Does something once, when a text was typed or shown that fits. */
   when(where: 'typed' | 'shown', pattern: RegExp, act: () => void): void {
     this.#watches.push({ where, pattern, act });
+  }
+
+  /** The next bytes that are typed are lost. */
+  lose(bytes: number): void {
+    this.#down?.lose(bytes);
   }
 
   /** The host stops the line (XOFF), and lets it go on (XON) after so long. */
