@@ -84,7 +84,7 @@ atRoot.concurrent('a host', { timeout: 60_000 }, () => {
     const { exit, tookMs, made } = await ends(program);
     expect(exit).toEqual({
       ok: true,
-      value: { type: 'lost', because: expect.stringContaining('does not know') as string },
+      value: { type: 'lost', because: expect.stringContaining('was started anew') as string },
     });
     expect(tookMs).toBeLessThan(15_000);
     expect(made.lines()).toBe(2);
