@@ -5,7 +5,7 @@ import { describeConformance, type Stand } from './suite.ts';
 async function consoleStand(): Promise<Stand> {
   // Others may have a console open in this very moment.
   const mark = `conform${process.pid}`;
-  const { host, route } = consoleOf({}, { mark });
+  const { host, route } = consoleOf({}, { mark, times: { quiet: 300, settle: 100 } });
   const mute = consoleOf(
     {},
     { command: 'stty raw -echo; exec cat >/dev/null', times: { quiet: 300, answer: 800 } },

@@ -73,7 +73,10 @@ describe('a host without', () => {
   test('all the tools that are nice to have', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'remedy-bare-'));
     const file = join(folder, 'env');
-    writeFileSync(file, `command() { case $2 in ${missing}) return 1 ;; esac; type "$2"; }\n`);
+    writeFileSync(
+      file,
+      `command() { case $2 in ${missing}) return 1 ;; esac; type "$2"; }\ncksum() { return 127; }\n`,
+    );
     const link = await started({}, `env ENV=${file} dash -i`);
     expect(link.tools).toEqual({
       check: 'sum',

@@ -96,6 +96,8 @@ const shells: [string, string][] = [
   ['mksh', 'mksh'],
 ];
 
+const menu = `sh -c 'while :; do printf "1) reboot  2) logout\\nYour choice: "; read -r x; done'`;
+
 atRoot.concurrent('the login shell', { timeout: 60_000 }, () => {
   for (const [tool, shell] of shells) {
     test.skipIf(!hasTool(tool))(shell, async () => works(start({ shell })));
@@ -124,16 +126,16 @@ atRoot.concurrent('the login shell', { timeout: 60_000 }, () => {
       `sh -c 'echo This account is currently not available.; sleep 1'`,
       'auth-failed',
     ],
-    [
-      'that is a menu',
-      `sh -c 'while :; do printf "1) reboot  2) logout\\nYour choice: "; read -r x; done'`,
-      'shell-missing',
-    ],
+    ['that is a menu', menu, 'shell-missing'],
   ])('%s is refused', async (_, shell, code) => {
     const made = start({ shell });
     const failure = await refusal(made);
     expect(failure, JSON.stringify(failure)).toMatchObject({ code });
     expect(made.host.typed).not.toContain('#0 ');
+    if (shell !== menu) {
+      // It was left at its login.
+      await shows(made, /web1 login: [\s\S]*web1 login: $/);
+    }
   });
 });
 

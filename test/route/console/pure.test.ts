@@ -5,8 +5,10 @@ import { Secret } from '../../../src/core/secret.ts';
 import { agentLines } from '../../../src/route/console/agent.ts';
 import { Answers, LinkLost } from '../../../src/route/console/answers.ts';
 import { checkAlphabet, checkValue, posixCrc } from '../../../src/route/console/check.ts';
+import { deliver, Portion } from '../../../src/route/console/deliver.ts';
 import { downFrame, maxLineBytes, upFrame } from '../../../src/route/console/frame.ts';
 import { Line } from '../../../src/route/console/line.ts';
+import { Pace } from '../../../src/route/console/pace.ts';
 import { presets, presetAddress } from '../../../src/route/console/presets.ts';
 import { waitingFor } from '../../../src/route/console/prompts.ts';
 import { Recorder } from '../../../src/route/console/recorder.ts';
@@ -60,23 +62,23 @@ describe('frames', () => {
   });
 });
 
-describe('the line', () => {
-  function made(): { line: Line; written: string[]; say: (text: string) => void } {
-    const written: string[] = [];
-    let listener: (bytes: Buffer) => void = () => {};
-    const wire: Wire = {
-      write: (bytes) => written.push(bytes.toString('latin1')),
-      onData: (listen) => {
-        listener = listen;
-      },
-      closed: new Promise(() => {}),
-      close: async () => {},
-    };
-    return { line: new Line(wire), written, say: (text) => listener(Buffer.from(text, 'latin1')) };
-  }
+function madeLine(): { line: Line; written: string[]; say: (text: string) => void } {
+  const written: string[] = [];
+  let listener: (bytes: Buffer) => void = () => {};
+  const wire: Wire = {
+    write: (bytes) => written.push(bytes.toString('latin1')),
+    onData: (listen) => {
+      listener = listen;
+    },
+    closed: new Promise(() => {}),
+    close: async () => {},
+  };
+  return { line: new Line(wire), written, say: (text) => listener(Buffer.from(text, 'latin1')) };
+}
 
+describe('the line', () => {
   test('stops while the host says so, and takes the flow characters out', async () => {
-    const { line, written, say } = made();
+    const { line, written, say } = madeLine();
     const heard: string[] = [];
     line.listen((bytes) => heard.push(bytes.toString('latin1')));
     say('a\u0013b');
@@ -91,26 +93,42 @@ describe('the line', () => {
   test.each(['\u0000', '\u0001', '\u0005', '\u001b[A', '\u001d', 'é', '\n', '\u0004'])(
     'never types %j',
     (text) => {
-      const { line, written } = made();
+      const { line, written } = madeLine();
       expect(() => line.type(text)).toThrow('must not be typed');
       expect(written).toEqual([]);
     },
   );
 });
 
+describe('what is delivered', () => {
+  test('is not piled up while the line is stopped', async () => {
+    const { line, written, say } = madeLine();
+    const answers = new Answers(line);
+    const way = { line, answers, pace: new Pace(), portion: new Portion() };
+    let silent = 10;
+    const delivery = {
+      length: 10,
+      type: (): number => {
+        line.type('piece\r');
+        return 10;
+      },
+      arrived: async (): Promise<number | null> => {
+        silent -= 1;
+        return silent === -1 ? 10 : null;
+      },
+    };
+    say('\u0013');
+    await deliver(way, delivery, 0);
+    say('\u0011');
+    expect(written.join('').split('piece')).toHaveLength(2);
+    await line.close();
+  });
+});
+
 describe('an agent that is waited for', () => {
   function made(): { answers: Answers; say: (text: string) => void } {
-    let listener: (bytes: Buffer) => void = () => {};
-    const wire: Wire = {
-      write: () => {},
-      onData: (listen) => {
-        listener = listen;
-      },
-      closed: new Promise(() => {}),
-      close: async () => {},
-    };
-    const answers = new Answers(new Line(wire));
-    return { answers, say: (text) => listener(Buffer.from(text, 'latin1')) };
+    const { line, say } = madeLine();
+    return { answers: new Answers(line), say };
   }
 
   test.each([
