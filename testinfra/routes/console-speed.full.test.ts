@@ -59,7 +59,6 @@ const lines: readonly (readonly [string, Weather, number | null])[] = [
   ['115200 baud', { baud: 115_200 }, 15],
   ['115200 baud, loses 1 byte in 10,000', { ...both(1e-4), baud: 115_200 }, null],
   ['115200 baud, loses 1 byte in 1000', { ...both(1e-3), baud: 115_200 }, null],
-  ['115200 baud, loses 1 byte in 100', { ...both(1e-2), baud: 115_200 }, null],
   ['9600 baud', { baud: 9600 }, 90],
   ['9600 baud, loses 1 byte in 10,000', { ...both(1e-4), baud: 9600 }, null],
   ['9600 baud, loses 1 byte in 1000', { ...both(1e-3), baud: 9600 }, null],
@@ -109,6 +108,8 @@ Made by \`${process.env['REMEDY_SPEED_COMMAND'] ?? 'vitest'}\`, with remedy ${pr
 | Line | exec | Console | More | Sent | Shown |
 |---|--:|--:|--:|--:|--:|
 ${cells.map((one) => `| ${one} |`).join('\n')}
+
+A line that loses one byte in a hundred is not in the table: there a login often fails, since nothing checks its letters. See [limits](console.md#limits).
 
 About five seconds of a run over a console are waits on purpose: a console is listened to before anything is typed, and a password only follows its prompt.
 `;

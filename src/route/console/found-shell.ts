@@ -7,6 +7,8 @@ export interface ShellOwner {
   readonly uid: string;
 }
 
+const shTries = 3;
+
 /** Asks a shell of any kind whose it is; null where none answers. */
 export async function askOwner(dialogue: Dialogue): Promise<ShellOwner | null> {
   const who = await dialogue.ask('id -un; id -u');
@@ -31,14 +33,22 @@ export async function hasStoppedJobs(dialogue: Dialogue): Promise<boolean> {
  * @throws Stop where that is not let.
  */
 export async function enterSh(dialogue: Dialogue, user: string): Promise<void> {
-  dialogue.line.type(' unset HISTFILE; exec /bin/sh\r');
-  // Typed ahead it might be read by the shell that goes.
-  await dialogue.pause(dialogue.times.settle);
-  // Neither fish nor csh knows the words, and a restricted shell may not redirect.
-  const said = await dialogue.ask('case x in x) echo $((6*7)) 2>/dev/null;; esac');
-  if (said?.includes('42') !== true) {
-    throw new Stop(noConsoleShellFailure(user, dialogue.screen.lastLines(8)));
+  for (let attempt = 0; attempt < shTries; attempt += 1) {
+    // A bad line may have eaten a letter: what is left of the first try is thrown away.
+    const again = attempt === 0 ? '' : '\u0003\r';
+    dialogue.line.type(`${again} unset HISTFILE; exec /bin/sh\r`);
+    // Typed ahead it might be read by the shell that goes.
+    await dialogue.pause(dialogue.times.settle);
+    // Neither fish nor csh knows the words, and a restricted shell may not redirect.
+    const said = await dialogue.ask('case x in x) echo $((6*7)) 2>/dev/null;; esac');
+    if (said?.includes('42') === true) {
+      return;
+    }
+    if (dialogue.waiting === 'login') {
+      break;
+    }
   }
+  throw new Stop(noConsoleShellFailure(user, dialogue.screen.lastLines(8)));
 }
 
 /**
