@@ -164,6 +164,10 @@ function addGuardOptions(command: Command): Command {
       collect,
       [],
     )
+    .option(
+      '--host-is <name>',
+      'the name that the host gives itself; another one is refused (usually its keys, address or name tell)',
+    )
     .option('--detailed-exitcode', 'exit 2 where a dry run has changes pending', false)
     .option('-o, --output <format>', 'text, json or ndjson', 'text');
 }
@@ -207,10 +211,6 @@ function addRoutes(command: Command): Command {
       [],
     )
     .option('--console-log <file>', 'write what goes over the console there, without secrets')
-    .option(
-      '--host-is <name>',
-      'the name that the host gives itself; another one is refused (usually its keys, address or name tell)',
-    )
     .option('--local', 'this machine', false)
     .option(
       '--openssh',

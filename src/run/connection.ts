@@ -6,6 +6,9 @@ import type { NoRoute, OpenRoute, RouteAttempt } from './open-route.ts';
 /** Opens one of the routes anew. */
 export type Reopen = (signal: AbortSignal) => Promise<Result<OpenRoute, NoRoute>>;
 
+/** Whether a session that another route opened is one on the same host. */
+export type HostCheck = (session: Session, signal: AbortSignal) => Promise<boolean>;
+
 const betweenMs = 2000;
 
 /**
@@ -19,6 +22,7 @@ export class Connection {
   readonly #reopen: Reopen;
   #session: Session;
   #lost = false;
+  #isSameHost: HostCheck | null = null;
 
   constructor(opened: OpenRoute, reopen: Reopen) {
     this.route = opened.route;
@@ -29,6 +33,11 @@ export class Connection {
 
   get session(): Session {
     return this.#session;
+  }
+
+  /** From now on a session by another route must be one on the same host. */
+  mustBeSame(check: HostCheck): void {
+    this.#isSameHost = check;
   }
 
   /** Says that the session is of no use any more; the next `restore` opens another. */
@@ -49,14 +58,21 @@ export class Connection {
       }
       const limit = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(left))]);
       const opened = await this.#reopen(limit);
-      if (opened.ok) {
+      if (opened.ok && (await this.#mayUse(opened.value, limit))) {
         this.#session = opened.value.session;
         this.#lost = false;
-      } else {
-        await pause(betweenMs, undefined, { signal: limit }).catch(() => undefined);
+        continue;
       }
+      if (opened.ok) {
+        await opened.value.session.close();
+      }
+      await pause(betweenMs, undefined, { signal: limit }).catch(() => undefined);
     }
     return this.#session;
+  }
+
+  async #mayUse({ route, session }: OpenRoute, signal: AbortSignal): Promise<boolean> {
+    return route === this.route || this.#isSameHost === null || this.#isSameHost(session, signal);
   }
 
   async close(): Promise<void> {

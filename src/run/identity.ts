@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { Endpoint } from '../core/endpoint.ts';
 import { nothingChanged, type Failure } from '../core/failure.ts';
-import { request, type FactSet } from '../facts/fact.ts';
+import { request, type FactSet, type Observed } from '../facts/fact.ts';
 import { identityFact, type Identity } from '../facts/identity.ts';
 
 /** The request for what tells one host from another. */
@@ -28,8 +28,9 @@ export interface IdentityVerdict {
 
 /**
  * Compares the host behind the way in with the one that is meant: by the name that a person gave; else
- * by the host keys on record, an address of the endpoint, or its name. One of them that fits is enough:
- * keys may have been made anew, and addresses translated on the way.
+ * by the host keys on record, an address of the endpoint, or its name. Keys may have been made anew, and
+ * addresses translated on the way: so one of the three may be enough, but keys that say otherwise are
+ * never passed over in silence.
  */
 export function judgeIdentity(
   meant: MeantHost,
@@ -37,49 +38,61 @@ export function judgeIdentity(
   endpoint: Endpoint,
 ): IdentityVerdict {
   const observed = facts.get(identityRequest);
-  if (!observed.known) {
-    return { verdict: 'unknown', name: null, because: observed.because, certain: false };
-  }
-  const { name, publicKeys, addresses } = observed.value;
+  const name = observed.known ? observed.value.name : null;
   if (meant.name !== null) {
-    const is = isSameName(meant.name, name, 'whole');
-    return {
-      verdict: is ? 'same' : 'other',
-      name,
-      because: `--host-is says ${meant.name}`,
-      certain: true,
-    };
+    const verdict = isSameName(meant.name, name) ? 'same' : 'other';
+    return { verdict, name, because: `--host-is says ${meant.name}`, certain: true };
   }
-  const fits =
-    agree(meant.recordedKeys, publicKeys) ||
-    addresses.includes(endpoint.address) ||
-    [endpoint.host, endpoint.address].some((one) => isSameName(one, name, 'first label'));
-  if (fits) {
-    return { verdict: 'same', name, because: '', certain: true };
-  }
-  return { name, ...against(meant, observed.value, endpoint) };
+  return observed.known
+    ? { name, ...judge(meant, observed.value, endpoint) }
+    : { verdict: 'unknown', name, because: observed.because, certain: false };
 }
 
-// Copies of one machine may share a key: each kind that is on record must be right.
-function agree(recorded: readonly string[], shown: readonly string[]): boolean {
+function judge(
+  { recordedKeys }: MeantHost,
+  { name, publicKeys, addresses }: Identity,
+  { host, address }: Endpoint,
+): Omit<IdentityVerdict, 'name'> {
+  const keys = compareKeys(recordedKeys, publicKeys);
+  const fits = addresses.includes(address) || [host, address].some((one) => isSameName(one, name));
+  const otherKeys = `its host keys are not those that known_hosts has for ${host}`;
+  const neither = `it has neither that name nor the address ${address}`;
+  switch (keys) {
+    case 'same':
+      return { verdict: 'same', because: '', certain: true };
+    case 'none':
+      return fits
+        ? { verdict: 'same', because: '', certain: true }
+        : { verdict: isNamed(host) ? 'other' : 'unknown', because: neither, certain: false };
+    case 'mixed':
+      return fits
+        ? { verdict: 'same', because: '', certain: true }
+        : { verdict: 'other', because: `some of ${otherKeys}, and ${neither}`, certain: false };
+    case 'other':
+      return fits
+        ? {
+            verdict: 'unknown',
+            because: `${otherKeys}, though its name or address is`,
+            certain: false,
+          }
+        : { verdict: 'other', because: `${otherKeys}, and ${neither}`, certain: true };
+  }
+}
+
+// By kinds of keys: copies of one machine may share one, and a record may hold an old one beside the new.
+function compareKeys(
+  recorded: readonly string[],
+  shown: readonly string[],
+): 'none' | 'same' | 'mixed' | 'other' {
   const typeOf = (key: string): string => key.slice(0, key.indexOf(' '));
   const right = new Set(recorded.filter((key) => shown.includes(key)).map(typeOf));
   const kinds = new Set(shown.map(typeOf));
   const compared = recorded.map(typeOf).filter((type) => kinds.has(type));
-  return compared.length > 0 && compared.every((type) => right.has(type));
-}
-
-function against(
-  { recordedKeys }: MeantHost,
-  { publicKeys }: Identity,
-  { host, address }: Endpoint,
-): Omit<IdentityVerdict, 'name'> {
-  if (recordedKeys.length > 0 && publicKeys.length > 0) {
-    const because = `its host keys are not those that known_hosts has for ${host}, and it has neither that name nor the address ${address}`;
-    return { verdict: 'other', because, certain: true };
+  if (compared.length === 0) {
+    return 'none';
   }
-  const because = `it has neither that name nor the address ${address}`;
-  return { verdict: isNamed(host) ? 'other' : 'unknown', because, certain: false };
+  const all = compared.every((type) => right.has(type));
+  return all ? 'same' : right.size > 0 ? 'mixed' : 'other';
 }
 
 // An address, or what every host calls itself, says nothing of one host.
@@ -87,12 +100,28 @@ function isNamed(host: string): boolean {
   return isIP(host) === 0 && host !== 'localhost';
 }
 
-function isSameName(meant: string, name: string | null, how: 'whole' | 'first label'): boolean {
+// Hosts often call themselves by the first word of their name alone.
+function isSameName(meant: string, name: string | null): boolean {
   if (name === null || !isNamed(meant)) {
     return false;
   }
   const [one, two] = [meant.toLowerCase(), name.toLowerCase()];
-  return one === two || (how === 'first label' && one.split('.')[0] === two.split('.')[0]);
+  const isShort = !one.includes('.') || !two.includes('.');
+  return one === two || (isShort && one.split('.')[0] === two.split('.')[0]);
+}
+
+/** Whether a host that another way in leads to is the one that was seen before. */
+export function isSameHost(before: Observed<Identity>, now: Observed<Identity>): boolean {
+  if (!before.known || !now.known || before.value.name !== now.value.name) {
+    return false;
+  }
+  const shares = (one: readonly string[], two: readonly string[]): boolean =>
+    one.some((item) => two.includes(item));
+  // A step of the run may have made the keys anew.
+  return (
+    shares(before.value.publicKeys, now.value.publicKeys) ||
+    shares(before.value.addresses, now.value.addresses)
+  );
 }
 
 /** The way in leads to another host. */

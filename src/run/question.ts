@@ -34,6 +34,9 @@ const betweenMs = 1000;
 /** Time for one answer to a question that waits for nothing on the host, in milliseconds. */
 const quickMs = 20_000;
 
+/** The same over a console: a line of 9600 baud that loses bytes needs a minute for one question. */
+const quickOverConsoleMs = 90_000;
+
 /** Asks the program of a run on its host; null where no answer came. */
 export async function ask(
   session: Session,
@@ -45,11 +48,12 @@ export async function ask(
   const reader = new JournalReader(tag);
   const records: JournalRecord[] = [];
   const isLong = question.verb === 'revert' || question.verb === 'forbid';
-  const limit = isLong ? signal : AbortSignal.any([signal, AbortSignal.timeout(quickMs)]);
+  const quick = session.kind === 'console' ? quickOverConsoleMs : quickMs;
+  const limit = isLong ? signal : AbortSignal.any([signal, AbortSignal.timeout(quick)]);
   const exit = await session.run(compileQuestion(runId, question, tag), {
     onOutput: (chunk) => records.push(...reader.push(chunk)),
     signal: limit,
-    idleMs: isLong ? idleMs : quickMs,
+    idleMs: isLong ? idleMs : quick,
   });
   if (!exit.ok) {
     return null;

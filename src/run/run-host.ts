@@ -16,7 +16,8 @@ import {
 import { gateAccess } from './gate.ts';
 import { shownKeys } from './host-keys.ts';
 import type { HostRun } from './host-run.ts';
-import { judgeIdentity, wrongHostFailure } from './identity.ts';
+import { identityRequest, isSameHost, judgeIdentity, wrongHostFailure } from './identity.ts';
+import { observe } from './observe.ts';
 import { blankResult, HostState, unwrap } from './host-state.ts';
 import { openRoute } from './open-route.ts';
 import { atLeast } from './prove.ts';
@@ -57,6 +58,10 @@ async function runWork(state: HostState): Promise<HostResult> {
   let work = unwrap(state.run.work(state.endpoint));
   let facts = await state.observe(work, false);
   checkIdentity(state, facts);
+  state.connection.mustBeSame(async (session, signal) => {
+    const seen = await observe(session, [identityRequest], signal);
+    return seen.ok && isSameHost(facts.get(identityRequest), seen.value.get(identityRequest));
+  });
   let plan = planStage(state, work, facts);
   const open = openRun(facts);
   if (open !== null) {
@@ -89,20 +94,19 @@ async function runWork(state: HostState): Promise<HostResult> {
 function checkIdentity(state: HostState, facts: FactSet): void {
   const { meant } = state.run;
   const { route } = state.connection;
-  if (state.isEndpoint || route.kind === 'local') {
+  if (meant.name === null && (state.isEndpoint || route.kind === 'local')) {
     return;
   }
   const found = judgeIdentity(meant, facts, state.endpoint);
-  const name = found.name === null ? 'a host without a name' : `the host ${found.name}`;
   if (found.verdict === 'same') {
     return;
   }
   if (found.verdict === 'other' && (found.certain || route.kind === 'console')) {
     throw new RunFailure(wrongHostFailure(state.endpoint.host, found));
   }
-  state.notices.push(
-    `The way in leads to ${name}; nothing shows that this is ${state.endpoint.host}: ${found.because}.`,
-  );
+  const name = found.name === null ? 'a host without a name' : `the host ${found.name}`;
+  const doubt = `nobody can be sure that this is ${state.endpoint.host}: ${found.because}`;
+  state.notices.push(`The way in leads to ${name}; ${doubt}.`);
 }
 
 /** The result of a run that a failure ended between its stages. */

@@ -2,7 +2,12 @@ import { describe, expect, test } from 'vitest';
 import type { Endpoint } from '../../src/core/endpoint.ts';
 import { FactSet, known, unknown, type Parts } from '../../src/facts/fact.ts';
 import { identityFact, type Identity } from '../../src/facts/identity.ts';
-import { identityRequest, judgeIdentity, wrongHostFailure } from '../../src/run/identity.ts';
+import {
+  identityRequest,
+  isSameHost,
+  judgeIdentity,
+  wrongHostFailure,
+} from '../../src/run/identity.ts';
 import { part } from '../facts/support/captured.ts';
 
 const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKey1';
@@ -20,7 +25,7 @@ function endpoint(host: string, address = host): Endpoint {
 
 function judge(
   to: Endpoint,
-  meant: { name?: string; keys?: string[] } = {},
+  meant: { readonly name?: string; readonly keys?: readonly string[] } = {},
   identity: Partial<Identity> = {},
 ): string {
   const facts = new FactSet(new Map([[identityRequest.key, known({ ...found, ...identity })]]));
@@ -36,10 +41,19 @@ describe('the host behind the way in', () => {
   test.each([
     ['has the key on record', endpoint('db', '203.0.113.9'), { keys: [key, rsa] }, 'same'],
     ['has the newer of two keys', endpoint('db', '203.0.113.9'), { keys: [other, key] }, 'same'],
-    ['shares one key of two', endpoint('db', '203.0.113.9'), { keys: [rsa, other] }, 'other'],
-    ['has the address', endpoint('10.0.0.7'), { keys: [other] }, 'same'],
+    ['shares one key of two', endpoint('db', '203.0.113.9'), { keys: [rsa, other] }, 'other name'],
+    ['has the address', endpoint('10.0.0.7'), {}, 'same'],
+    ['has the address, and other keys', endpoint('10.0.0.7'), { keys: [other] }, 'unknown'],
     ['has the IPv6 address', endpoint('db', 'fd00::7'), {}, 'same'],
-    ['has the name', endpoint('web1', '203.0.113.9'), { keys: [other] }, 'same'],
+    ['has the name', endpoint('web1', '203.0.113.9'), {}, 'same'],
+    ['has the name, and other keys', endpoint('web1', '203.0.113.9'), { keys: [other] }, 'unknown'],
+    [
+      'has the first word of the name, of another domain',
+      endpoint('web1.example.org', '203.0.113.9'),
+      { keys: [other] },
+      'other',
+      'web1.example.com',
+    ],
     ['has the name, in capitals', endpoint('WEB1.example.com', '203.0.113.9'), {}, 'same'],
     [
       'has the name that was said',
@@ -57,8 +71,25 @@ describe('the host behind the way in', () => {
     ['is called otherwise', endpoint('db', '203.0.113.9'), {}, 'other name'],
     ['is behind a translated address', endpoint('203.0.113.9'), {}, 'unknown'],
     ['is reached by a forwarded port', endpoint('localhost', '127.0.0.1'), {}, 'unknown'],
-  ])('%s', (_, to, meant, verdict) => {
-    expect(judge(to, meant)).toBe(verdict);
+  ] as const)('%s', (...[, to, meant, verdict, name = 'web1']) => {
+    expect(judge(to, meant, { name })).toBe(verdict);
+  });
+
+  test('does not say its name where one was asked for: that is another host', () => {
+    const facts = new FactSet(new Map([[identityRequest.key, unknown('no answer')]]));
+    const verdict = judgeIdentity({ name: 'web1', recordedKeys: [] }, facts, endpoint('web1'));
+    expect(verdict).toMatchObject({ verdict: 'other', certain: true });
+  });
+
+  test.each([
+    ['as it was', {}, true],
+    ['with new keys', { publicKeys: [other] }, true],
+    ['with another address', { addresses: ['10.9.9.9'] }, true],
+    ['with other keys and addresses', { publicKeys: [other], addresses: ['10.9.9.9'] }, false],
+    ['under another name', { name: 'web2' }, false],
+  ])('is found again %s', (_, now, same) => {
+    expect(isSameHost(known(found), known({ ...found, ...now }))).toBe(same);
+    expect(isSameHost(known(found), unknown('no answer'))).toBe(false);
   });
 
   test('lost its keys: that alone says nothing', () => {

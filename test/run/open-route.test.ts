@@ -94,6 +94,26 @@ describe('the order of routes', () => {
     expect('failure' in opened && opened.failure.code).toBe('interrupted');
   });
 
+  it.each([
+    ['the same host', true, 'second'],
+    ['another host', false, null],
+  ])('a connection that comes back by another route: %s', async (_, same, expected) => {
+    const calls: string[] = [];
+    const [first, second] = ['first', 'second'].map((name) => routeNamed(name, calls, null));
+    const open = async (route: Route | undefined): Promise<OpenRoute> => {
+      const result = await openRoute(route === undefined ? [] : [route], () => undefined, never);
+      if (!result.ok) {
+        throw new Error('nothing opened');
+      }
+      return result.value;
+    };
+    const connection = new Connection(await open(first), async () => ok(await open(second)));
+    connection.mustBeSame(async () => same);
+    connection.markLost();
+    const restored = await connection.restore(performance.now() + 100, never);
+    expect(restored?.description ?? null).toBe(expected);
+  });
+
   it('a connection remembers what was tried', async () => {
     const { opened } = await open([
       ['first', refused],

@@ -86,6 +86,10 @@ describe.concurrent('a host that only its console reaches', () => {
     const left = differences(before, await snapshot(behind));
     expect(left.filter((line) => !/lastlog|wtmp|btmp/.test(line))).toEqual([]);
     expect(await behind.read(shellsOnConsole)).toBe('');
+    // Who says that it is meant all the same is believed.
+    const words = ['start-sshd', '--dry-run', '--host-is', 'behind'];
+    const said = await run(meant, words, { REMEDY_CONSOLE_PASSWORD: password }, behind);
+    expect(hostOf(said.document)).toMatchObject({ outcome: 'would-change' });
     await Promise.all([meant.down(), behind.down()]);
   });
 

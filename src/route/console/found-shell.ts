@@ -24,7 +24,12 @@ export async function askOwner(dialogue: Dialogue): Promise<ShellOwner | null> {
 /** True where a job of somebody waits in the shell: it would be ended with the login. */
 export async function hasStoppedJobs(dialogue: Dialogue): Promise<boolean> {
   const jobs = (await dialogue.ask('jobs')) ?? [];
-  return jobs.some((one) => /\b(?:stopped|suspended|angehalten)\b/i.test(one));
+  // bash and zsh say it in the words of each language, but can be asked for such jobs alone.
+  const stopped = (await dialogue.ask('jobs -s')) ?? [];
+  return (
+    jobs.some((one) => /\b(?:stopped|suspended)\b/i.test(one)) ||
+    stopped.some((one) => /^\[\d+\]/.test(one))
+  );
 }
 
 /**

@@ -17,6 +17,7 @@ export type ReopenConsole = (signal: AbortSignal) => Promise<Result<OpenConsole,
 // EC2 frees its one session 30 s after it was left.
 const backOffMs = [0, 5000, 30_000, 60_000];
 const [shortestPollMs, longestPollMs] = [150, 1000];
+const mostLosses = 6;
 const [littleBytes, longestWaitMs] = [4096, 5000];
 
 /** Runs programs over the agent behind a console, one after the other, and each once only. */
@@ -78,7 +79,7 @@ export class ConsoleSession implements Session {
     const bytes = Buffer.from(`${program}\n`, 'utf8');
     const follower = new Follower(options);
     let begun = false;
-    const whole = await this.#insist(options, async () => {
+    const whole = await this.#insist(options, follower, async () => {
       if (!begun) {
         await this.#open.link.upload(key, bytes);
         if (signal.aborted) {
@@ -133,10 +134,15 @@ export class ConsoleSession implements Session {
   }
 
   /** Does something over the link; where that is lost it is found again, or the console is opened anew. */
-  async #insist<T>(options: RunOptions, work: () => Promise<T>): Promise<Result<T, Failure>> {
-    const until = performance.now() + options.idleMs;
+  async #insist<T>(
+    { idleMs, signal }: RunOptions,
+    follower: Follower,
+    work: () => Promise<T>,
+  ): Promise<Result<T, Failure>> {
     let why = '';
-    for (let tries = 0; tries < 6 && performance.now() < until; tries += 1) {
+    let read = 0;
+    let lastLoss = performance.now();
+    for (let losses = 0; losses < mostLosses; losses += 1) {
       try {
         return ok(await work());
       } catch (error) {
@@ -150,10 +156,19 @@ export class ConsoleSession implements Session {
           return fail({ ...linkFailure(this.#place, error.message), what: forgotten });
         }
         why = error.message;
-        const again = await this.#recover(error, options.signal, until);
+        if (follower.read > read) {
+          // It went on since the last loss: a program of an hour may lose its line every ten minutes.
+          losses = 0;
+        } else if (losses > 0 && performance.now() - lastLoss > idleMs) {
+          break;
+        }
+        ({ read } = follower);
+        lastLoss = losses === 0 ? performance.now() : lastLoss;
+        const again = await this.#recover(error, signal, performance.now() + idleMs);
         if (!again.ok) {
           return again;
         }
+        follower.listenAnew();
       }
     }
     return fail(linkFailure(this.#place, why));
@@ -207,6 +222,11 @@ class Follower {
 
   constructor(options: RunOptions) {
     this.#options = options;
+  }
+
+  /** What a program says while the line is gone cannot be heard: its silence begins anew. */
+  listenAnew(): void {
+    this.#last = performance.now();
   }
 
   get isIdle(): boolean {

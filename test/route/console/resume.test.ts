@@ -55,6 +55,23 @@ atRoot.concurrent('a line that breaks while', { timeout: 60_000 }, () => {
     await session.close();
   });
 
+  test('a program has run for longer than it may be silent: all of it is told', async () => {
+    const made = start();
+    const session = await opened(made.route);
+    const options = { ...runOptions(), idleMs: 2000 };
+    const program = `for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.5; done; exit 3`;
+    const running = session.run(program, options);
+    await until(
+      () => options.output().toString().split('\n').length > 6,
+      () => options.output().toString(),
+    );
+    made.host.cut();
+    expect(await running).toEqual({ ok: true, value: { type: 'code', code: 3 } });
+    expect(options.output().toString()).toBe('1\n2\n3\n4\n5\n6\n7\n8\n');
+    expect(made.lines()).toBe(2);
+    await session.close();
+  });
+
   test('we log in: it is said, and nothing was typed at a password', async () => {
     const made = start();
     made.host.when('shown', /Password: $/, () => made.host.cut());
