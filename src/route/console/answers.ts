@@ -2,6 +2,7 @@ import { withoutEscapes } from '../../core/clean.ts';
 import type { CheckKind } from './check.ts';
 import { upFrame, type UpFrame } from './frame.ts';
 import type { Line } from './line.ts';
+import type { Mask } from './mask.ts';
 
 /** The agent does not answer any more. `session`: the login is over; a new one is needed. */
 export class LinkLost extends Error {
@@ -58,6 +59,7 @@ function overBy(line: string): string | null {
 /** What comes from the host, by lines: answers of the agent, and all else. */
 export class Answers {
   readonly #unlisten: () => void;
+  readonly #mask: Mask;
   #nonce = '';
   #check: CheckKind | null = null;
   #pending = '';
@@ -67,6 +69,7 @@ export class Answers {
   #wake: (() => void) | null = null;
 
   constructor(line: Line) {
+    this.#mask = line.mask;
     this.#unlisten = line.listen((bytes) => this.#onData(bytes));
     void line.closed.then((why) => {
       this.#over ??= why === '' ? 'the line was closed' : why;
@@ -171,7 +174,7 @@ export class Answers {
         this.#frames.push(frame);
       } else {
         this.#others = [...this.#others.slice(-keptLines), line];
-        this.#over ??= overBy(line);
+        this.#over ??= overBy(this.#mask.of(line));
       }
     }
     const pending = withoutEscapes(this.#pending);

@@ -54,17 +54,15 @@ export async function becomeRoot(
     line.type('\u0003');
     throw new Stop(consoleSudoFailure('It wants a password, and none was given.', ''));
   }
-  // Type-ahead is thrown away when the echo goes off.
-  await dialogue.pause(200);
-  const typed = screen.mark;
-  line.type(`${secret.reveal()}\r`);
-  // Whatever is typed at a second prompt would count as a second try.
-  if (await isAsked(dialogue, prompt, typed)) {
-    line.type('\u0003');
-    await dialogue.pause(times.settle);
-    const why = 'The password was refused; it was typed once.';
-    throw new Stop(consoleSudoFailure(why, screen.lastLines(6)));
-  }
+  await dialogue.typeSecret(secret, 'sudo', async (typed) => {
+    // Whatever is typed at a second prompt would count as a second try.
+    if (await isAsked(dialogue, prompt, typed)) {
+      line.type('\u0003');
+      await dialogue.pause(times.settle);
+      const why = 'The password was refused; it was typed once.';
+      throw new Stop(consoleSudoFailure(why, screen.shown(6)));
+    }
+  });
   await checkRoot(dialogue, 'It gave no root shell.');
   return 'sudo-password';
 }
@@ -86,7 +84,7 @@ async function isAsked(dialogue: Dialogue, prompt: RegExp, mark: number): Promis
     }
     const waiting = said.trim() === '' ? 'nothing' : dialogue.waiting;
     if (refused.test(said) || waiting === 'login') {
-      throw new Stop(consoleSudoFailure('It was refused.', screen.lastLines(6)));
+      throw new Stop(consoleSudoFailure('It was refused.', screen.shown(6)));
     }
     if (waiting === 'shell' && dialogue.silenceMs > times.settle) {
       return false;
@@ -99,7 +97,7 @@ async function isAsked(dialogue: Dialogue, prompt: RegExp, mark: number): Promis
 async function checkRoot(dialogue: Dialogue, otherwise: string): Promise<void> {
   const who = await dialogue.ask('id -u');
   if (who?.includes('0') !== true) {
-    throw new Stop(consoleSudoFailure(otherwise, dialogue.screen.lastLines(6)));
+    throw new Stop(consoleSudoFailure(otherwise, dialogue.screen.shown(6)));
   }
   await makePlain(dialogue);
 }

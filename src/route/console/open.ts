@@ -1,7 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Failure } from '../../core/failure.ts';
 import { fail, ok, type Result } from '../../core/result.ts';
-import { consoleBusyFailure, consoleClosedFailure, linkFailure, noRoomFailure } from './failure.ts';
+import {
+  consoleBusyFailure,
+  consoleClosedFailure,
+  linkFailure,
+  maintenanceOpenWords,
+  noRoomFailure,
+  stillOpenWords,
+} from './failure.ts';
+import { restoreShell } from './leave-shell.ts';
 import { Line } from './line.ts';
 import type { AgentOptions } from './agent.ts';
 import { LinkLost } from './answers.ts';
@@ -47,9 +55,12 @@ export async function openConsole(
   const wire = await options.wire();
   if (!wire.ok) {
     const failure = saysBusy(wire.error) ? consoleBusyFailure : consoleClosedFailure;
-    return fail(failure(login, wire.error));
+    return fail(failure(login, login.mask.of(wire.error)));
   }
-  const line = new Line(recorder === null ? wire.value : recorded(wire.value, recorder));
+  const line = new Line(
+    recorder === null ? wire.value : recorded(wire.value, recorder),
+    login.mask,
+  );
   const shell = await reachShell(line, login, signal);
   if (!shell.ok) {
     await line.close();
@@ -82,13 +93,10 @@ export async function openConsole(
   return ok({ link, shell: shell.value, hangUp, close });
 }
 
-const stillOpen =
-  'The console may still have a root shell open: log out there by hand (a dead-man timer ends it otherwise).';
-
 /** Leaves no shell behind: ends the agent and logs out until the host asks for a login again. */
 async function logOut(line: Line, link: AgentLink, shell: ReachedShell): Promise<string | null> {
   if (line.ended !== null) {
-    return stillOpen;
+    return stillOpenWords(true);
   }
   const screen = new Screen();
   let last = performance.now();
@@ -102,8 +110,8 @@ async function logOut(line: Line, link: AgentLink, shell: ReachedShell): Promise
   if (shell.maintenance) {
     unlisten();
     // To end that shell would go on with the boot, which is for a person to decide.
-    line.type(' stty echo; PS1="# "\r');
-    return 'The emergency shell on the console was left open, as it was found: to end it goes on with the boot.';
+    line.type(restoreShell);
+    return maintenanceOpenWords;
   }
   const until = performance.now() + logoutMs;
   let isOut = false;
@@ -119,7 +127,7 @@ async function logOut(line: Line, link: AgentLink, shell: ReachedShell): Promise
   }
   unlisten();
   // A command that ends with its shell has logged out, too.
-  return isOut || line.ended !== null ? null : stillOpen;
+  return isOut || line.ended !== null ? null : stillOpenWords(true);
 }
 
 function recorded(wire: Wire, recorder: Recorder): Wire {
