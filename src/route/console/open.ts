@@ -9,7 +9,8 @@ import {
   noRoomFailure,
   stillOpenWords,
 } from './failure.ts';
-import { restoreShell } from './leave-shell.ts';
+import { leaveShell, restoreShell } from './leave-shell.ts';
+import { Dialogue, usualTimes } from './dialogue.ts';
 import { Line } from './line.ts';
 import type { AgentOptions } from './agent.ts';
 import { LinkLost } from './answers.ts';
@@ -79,11 +80,15 @@ export async function openConsole(
   try {
     await link.start();
   } catch (error) {
-    await hangUp();
-    if (error instanceof LinkLost) {
-      return fail(linkFailure(login, error.message));
+    link.end();
+    if (!(error instanceof LinkLost)) {
+      await hangUp();
+      throw error;
     }
-    throw error;
+    const left = await leaveUnled(line, login, { lost: error, shell: shell.value });
+    await hangUp();
+    const failure = linkFailure(login, error.message);
+    return fail(left === null ? failure : { ...failure, access: `${failure.access} ${left}` });
   }
   if (link.tools.folder === null) {
     const left = await close();
@@ -91,6 +96,35 @@ export async function openConsole(
     return fail(noRoomFailure(left === null ? why : `${why} ${left}`));
   }
   return ok({ link, shell: shell.value, hangUp, close });
+}
+
+/** Logs out of a shell in which no agent came up; says so where a shell may have stayed open. */
+async function leaveUnled(
+  line: Line,
+  login: ConsoleLogin,
+  { lost, shell }: { readonly lost: LinkLost; readonly shell: ReachedShell },
+): Promise<string | null> {
+  if (lost.isOut) {
+    return null;
+  }
+  if (lost.session) {
+    return shell.maintenance ? maintenanceOpenWords : stillOpenWords(true);
+  }
+  const times = { ...usualTimes, ...login.times };
+  const signal = AbortSignal.timeout(logoutMs);
+  const dialogue = new Dialogue(line, { place: login, times, signal });
+  dialogue.isOurs = true;
+  line.drop();
+  try {
+    if (shell.maintenance) {
+      // Whatever there is of the agent must not read what a person types.
+      line.type(`\u0003\r${restoreShell}`);
+      return maintenanceOpenWords;
+    }
+    return (await leaveShell(dialogue)) ? null : stillOpenWords(true);
+  } finally {
+    dialogue.end();
+  }
 }
 
 /** Leaves no shell behind: ends the agent and logs out until the host asks for a login again. */

@@ -1,4 +1,6 @@
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import { LinkLost } from '../../../src/route/console/answers.ts';
+import { AgentLink } from '../../../src/route/console/link.ts';
 import { atRoot, consoleOf, until, type Given, type TestConsole } from './support.ts';
 
 const consoles: TestConsole[] = [];
@@ -66,5 +68,57 @@ atRoot.concurrent('a run that is stopped after its login', { timeout: 60_000 }, 
     made.host.when('typed', /exec \/bin\/sh\r/, () => made.host.cut());
     const session = await made.route.open(new AbortController().signal);
     expect(session.ok ? '' : session.error.access).toContain('still have a shell open');
+  });
+});
+
+atRoot('a shell in which no agent comes up', { timeout: 60_000 }, () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  /** Opens where the agent does not come up; says what of the shell that leaves. */
+  async function access(made: TestConsole, lost: LinkLost, act: () => void = () => {}) {
+    vi.spyOn(AgentLink.prototype, 'start').mockImplementation(async () => {
+      act();
+      throw lost;
+    });
+    const session = await made.route.open(new AbortController().signal);
+    expect(session).toMatchObject({ ok: false, error: { code: 'connection-lost' } });
+    return session.ok ? '' : session.error.access;
+  }
+
+  test('is left: the host asks for a login again', async () => {
+    const made = start();
+    expect(await access(made, new LinkLost('none could be started', false))).not.toContain('open');
+    expect(made.host.shown).toMatch(loggedOut);
+    expect(made.host.shown).not.toContain('Login incorrect');
+  });
+
+  test('and that cannot be left is said to be open', async () => {
+    const made = start({ times: { quiet: 300 } });
+    const lost = new LinkLost('none could be started', false);
+    expect(await access(made, lost, () => made.host.hold(600_000))).toContain('still have a root');
+  });
+
+  test('and that somebody took from us is said to be open; nothing is typed into it', async () => {
+    const made = start();
+    const typed = (): string => made.host.typed;
+    let before = '';
+    const lost = new LinkLost('somebody took the console', true);
+    expect(await access(made, lost, () => (before = typed()))).toContain('still have a root');
+    expect(typed()).toBe(before);
+  });
+
+  test('and whose login is over leaves nothing open', async () => {
+    const made = start();
+    expect(await access(made, new LinkLost('the login is over', true, true))).not.toContain('open');
+  });
+
+  test('in the emergency of a boot is left open, and said to be', async () => {
+    const asks = `stty -echo; printf 'Give root password for maintenance\\n(or press Control-D to continue): '; read -r p; exec sh -i`;
+    const made = start({ command: asks });
+    const lost = new LinkLost('none could be started', false);
+    expect(await access(made, lost)).toContain('emergency shell on the console was left open');
+    expect(made.host.typed).not.toMatch(/\r ?exit\r/);
   });
 });
