@@ -264,6 +264,15 @@ export function consoleSudoFailure(why: string, screen: string): Failure {
   };
 }
 
+/** sudo asks for something that we have not, or are not sure of. */
+export function sudoAsksFailure(screen: string): Failure {
+  return {
+    ...consoleSudoFailure('It asks for something else than its password.', screen),
+    access: `It was not answered. Root is needed for a repair. ${nothingDone}`,
+    todo: 'Set REMEDY_CONSOLE_USER=root, or use a user whose sudo asks for one password by its own prompt.',
+  };
+}
+
 /** The agent did not come up. */
 export function linkFailure(place: ConsolePlace, why: string): Failure {
   return {
