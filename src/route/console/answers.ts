@@ -2,14 +2,18 @@ import { withoutEscapes } from '../../core/clean.ts';
 import type { CheckKind } from './check.ts';
 import { upFrame, type UpFrame } from './frame.ts';
 import type { Line } from './line.ts';
+import type { Mask } from './mask.ts';
 
 /** The agent does not answer any more. `session`: the login is over; a new one is needed. */
 export class LinkLost extends Error {
   readonly session: boolean;
+  /** The host asks for a login again, or has no shell any more: none was left open. */
+  readonly isOut: boolean;
 
-  constructor(why: string, session: boolean) {
+  constructor(why: string, session: boolean, isOut = false) {
     super(why);
     this.session = session;
+    this.isOut = isOut;
   }
 }
 
@@ -31,6 +35,10 @@ const maxPendingLine = 8192;
 const keptLines = 400;
 const promptMs = 250;
 const loginOver = 'the login is over: the host asks for another';
+const panicked = 'the kernel of the host has stopped (panic)';
+const startedAnew = 'the host was started anew';
+/** After these no shell of ours is left. */
+const shellsGone: readonly string[] = [loginOver, panicked, startedAnew];
 /** A prompt of getty, or one with a word of ours behind it, which only a getty repeats: no doubt. */
 const surePrompt = /^[\w.-]{1,64} login: ?(?::[a-z] .*)?$/;
 /** What may also be a part of a text. */
@@ -47,17 +55,18 @@ function overBy(line: string): string | null {
     return `somebody took the console: ${line.slice(0, 120)}`;
   }
   if (panic.test(line)) {
-    return 'the kernel of the host has stopped (panic)';
+    return panicked;
   }
   if (surePrompt.test(line) || /^Login incorrect$/.test(line)) {
     return loginOver;
   }
-  return bootBanner.test(line) ? 'the host was started anew' : null;
+  return bootBanner.test(line) ? startedAnew : null;
 }
 
 /** What comes from the host, by lines: answers of the agent, and all else. */
 export class Answers {
   readonly #unlisten: () => void;
+  readonly #mask: Mask;
   #nonce = '';
   #check: CheckKind | null = null;
   #pending = '';
@@ -67,6 +76,7 @@ export class Answers {
   #wake: (() => void) | null = null;
 
   constructor(line: Line) {
+    this.#mask = line.mask;
     this.#unlisten = line.listen((bytes) => this.#onData(bytes));
     void line.closed.then((why) => {
       this.#over ??= why === '' ? 'the line was closed' : why;
@@ -127,7 +137,7 @@ export class Answers {
   /** @throws LinkLost where the login or the line is gone. */
   check(): void {
     if (this.#over !== null) {
-      throw new LinkLost(this.#over, true);
+      throw new LinkLost(this.#over, true, shellsGone.includes(this.#over));
     }
   }
 
@@ -171,7 +181,7 @@ export class Answers {
         this.#frames.push(frame);
       } else {
         this.#others = [...this.#others.slice(-keptLines), line];
-        this.#over ??= overBy(line);
+        this.#over ??= overBy(this.#mask.of(line));
       }
     }
     const pending = withoutEscapes(this.#pending);

@@ -1,6 +1,7 @@
 import type { Secret } from '../../core/secret.ts';
 import { Stop, type Dialogue } from './dialogue.ts';
-import { consoleSudoFailure } from './failure.ts';
+import { consoleSudoFailure, sudoAsksFailure } from './failure.ts';
+import type { Waiting } from './prompts.ts';
 import { randomWord, split } from './word.ts';
 
 const refused =
@@ -40,31 +41,29 @@ export async function becomeRoot(
   dialogue: Dialogue,
   password: () => Promise<Secret | null>,
 ): Promise<'sudo' | 'sudo-password'> {
-  const { line, screen, times } = dialogue;
+  const { line, screen } = dialogue;
   const word = randomWord();
   const prompt = new RegExp(`(?:${word}:|\\[sudo[^\\]\\n]*\\][^\\n]*:)\\s*$`);
   const { mark } = screen;
-  line.type(` exec sudo -k -p ${split(word)}: /bin/sh\r`);
+  // sudo may keep a PS1 that was exported, and ours is empty: the prompt of a shell must be seen.
+  line.type(` unset PS1; exec sudo -k -p ${split(word)}: /bin/sh\r`);
   if (!(await isAsked(dialogue, prompt, mark))) {
     await checkRoot(dialogue, 'It gave no root shell.');
     return 'sudo';
   }
   const secret = await password();
   if (secret === null || !isTypable(secret)) {
-    line.type('\u0003');
+    await interrupt(dialogue);
     throw new Stop(consoleSudoFailure('It wants a password, and none was given.', ''));
   }
-  // Type-ahead is thrown away when the echo goes off.
-  await dialogue.pause(200);
-  const typed = screen.mark;
-  line.type(`${secret.reveal()}\r`);
-  // Whatever is typed at a second prompt would count as a second try.
-  if (await isAsked(dialogue, prompt, typed)) {
-    line.type('\u0003');
-    await dialogue.pause(times.settle);
-    const why = 'The password was refused; it was typed once.';
-    throw new Stop(consoleSudoFailure(why, screen.lastLines(6)));
-  }
+  await dialogue.typeSecret(secret, 'sudo', async (typed) => {
+    // Whatever is typed at a second prompt would count as a second try.
+    if (await isAsked(dialogue, prompt, typed)) {
+      await interrupt(dialogue);
+      const why = 'The password was refused; it was typed once.';
+      throw new Stop(consoleSudoFailure(why, screen.shown(6)));
+    }
+  });
   await checkRoot(dialogue, 'It gave no root shell.');
   return 'sudo-password';
 }
@@ -73,7 +72,7 @@ export async function becomeRoot(
  * True where sudo asks for a password after a mark; false where a shell answers. A wrong password makes it
  * silent for seconds.
  *
- * @throws Stop where it says no.
+ * @throws Stop where it says no, or asks for something else.
  */
 async function isAsked(dialogue: Dialogue, prompt: RegExp, mark: number): Promise<boolean> {
   const { screen, times } = dialogue;
@@ -86,20 +85,39 @@ async function isAsked(dialogue: Dialogue, prompt: RegExp, mark: number): Promis
     }
     const waiting = said.trim() === '' ? 'nothing' : dialogue.waiting;
     if (refused.test(said) || waiting === 'login') {
-      throw new Stop(consoleSudoFailure('It was refused.', screen.lastLines(6)));
+      throw new Stop(consoleSudoFailure('It was refused.', screen.shown(6)));
     }
-    if (waiting === 'shell' && dialogue.silenceMs > times.settle) {
-      return false;
+    if (dialogue.silenceMs > times.settle) {
+      if (waiting === 'shell') {
+        return false;
+      }
+      if (asksOtherwise.has(waiting)) {
+        await interrupt(dialogue);
+        throw new Stop(sudoAsksFailure(screen.shown(6)));
+      }
     }
     await dialogue.wait(100);
   }
+  // A prompt may be hidden behind a message of the kernel; a question ends.
+  await interrupt(dialogue);
+  if (dialogue.waiting !== 'shell') {
+    throw new Stop(sudoAsksFailure(screen.shown(6)));
+  }
   return false;
+}
+
+/** What PAM asks in place of sudo's own prompt, or behind it. A command typed there would be an answer. */
+const asksOtherwise: ReadonlySet<Waiting> = new Set(['password', 'code', 'new-password']);
+
+async function interrupt(dialogue: Dialogue): Promise<void> {
+  await dialogue.typeAndWait('\u0003', dialogue.times.quiet);
+  await dialogue.listen(dialogue.times.settle);
 }
 
 async function checkRoot(dialogue: Dialogue, otherwise: string): Promise<void> {
   const who = await dialogue.ask('id -u');
   if (who?.includes('0') !== true) {
-    throw new Stop(consoleSudoFailure(otherwise, dialogue.screen.lastLines(6)));
+    throw new Stop(consoleSudoFailure(otherwise, dialogue.screen.shown(6)));
   }
   await makePlain(dialogue);
 }

@@ -1,13 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Failure } from '../../core/failure.ts';
+import type { Secret } from '../../core/secret.ts';
 import { interruptedFailure } from '../ssh-failure.ts';
 import {
   consoleBusyFailure,
   consoleClosedFailure,
   consoleNoisyFailure,
+  passwordShownFailure,
   type ConsolePlace,
 } from './failure.ts';
 import type { Line } from './line.ts';
+import { isEchoed } from './mask.ts';
 import { saysBusy, waitingFor, type Waiting } from './prompts.ts';
 import { Screen } from './screen.ts';
 import { randomWord, split } from './word.ts';
@@ -58,12 +61,12 @@ export interface DialogueOptions {
 /** Types at a console and looks at what it shows. All that waits throws `Stop` when the console is gone. */
 export class Dialogue {
   readonly line: Line;
-  readonly screen = new Screen();
+  readonly screen: Screen;
   readonly times: ConsoleTimes;
   /** True once a login or a shell has answered: nobody else has the console then, whatever a text says. */
   isOurs = false;
   readonly #place: ConsolePlace;
-  readonly #signal: AbortSignal;
+  #signal: AbortSignal;
   readonly #unlisten: () => void;
   #lastByte = performance.now();
   #wake: (() => void) | null = null;
@@ -71,6 +74,7 @@ export class Dialogue {
 
   constructor(line: Line, { place, times, signal }: DialogueOptions) {
     this.line = line;
+    this.screen = new Screen(line.mask);
     this.times = times;
     this.#place = place;
     this.#signal = signal;
@@ -87,6 +91,13 @@ export class Dialogue {
   end(): void {
     this.#unlisten();
     this.#signal.removeEventListener('abort', this.#onAbort);
+  }
+
+  /** Goes on for so long, also where it was to be stopped: for what must be put right before the end. */
+  goOn(ms: number): void {
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#signal = AbortSignal.timeout(ms);
+    this.#signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   /** What the console waits for, by what it shows now. */
@@ -110,7 +121,7 @@ export class Dialogue {
         return waiting;
       }
       if (performance.now() > until) {
-        throw new Stop(consoleNoisyFailure(this.#place, this.screen.lastLines(12)));
+        throw new Stop(consoleNoisyFailure(this.#place, this.screen.shown(12)));
       }
       await this.wait(Math.min(enough - silenceMs, quietMs) + 5);
     }
@@ -131,6 +142,36 @@ export class Dialogue {
   /** Waits for so long, whatever comes. */
   async pause(ms: number): Promise<void> {
     await pause(ms, undefined, { signal: this.#signal }).catch(() => undefined);
+  }
+
+  /**
+   * Types a secret, once, and waits for its answer.
+   *
+   * @throws Stop, also where the secret was shown.
+   */
+  async typeSecret<T>(
+    secret: Secret,
+    name: 'console' | 'sudo',
+    answered: (mark: number) => Promise<T>,
+  ): Promise<T> {
+    // Type-ahead is thrown away when the echo goes off.
+    await this.pause(200);
+    this.check();
+    const { mark } = this.screen;
+    const isShown = (): boolean => isEchoed(this.screen.since(mark), secret);
+    this.line.mask.hide(secret);
+    this.line.type(`${secret.reveal()}\r`);
+    try {
+      const answer = await answered(mark);
+      if (!isShown()) {
+        return answer;
+      }
+    } catch (error) {
+      if (!isShown()) {
+        throw error;
+      }
+    }
+    throw new Stop(passwordShownFailure(this.#place, name));
   }
 
   /** Waits until the console waits for what is wanted, at most so long. */
@@ -200,8 +241,11 @@ export class Dialogue {
       throw new Stop(interruptedFailure());
     }
     const { ended } = this.line;
-    const said = this.screen.lastLines(8);
-    if (!this.isOurs && (saysBusy(said) || (ended !== null && saysBusy(ended)))) {
+    const said = this.screen.shown(8);
+    if (
+      !this.isOurs &&
+      (saysBusy(this.screen.lastLines(8)) || (ended !== null && saysBusy(ended)))
+    ) {
       throw new Stop(consoleBusyFailure(this.#place, ended === null ? said : `${said}\n${ended}`));
     }
     if (ended !== null) {

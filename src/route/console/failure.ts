@@ -145,6 +145,33 @@ export function noRoomFailure(why: string): Failure {
   };
 }
 
+/** A password that we typed came back as text. */
+export function passwordShownFailure(place: ConsolePlace, name: 'console' | 'sudo'): Failure {
+  return {
+    code: 'auth-failed',
+    what: `The ${name} password was shown on the ${cleanLine(place.description, 160)} as it was typed.`,
+    why: 'Something echoes it: the terminal of the host, the console server, or the command of --console.',
+    access: `Others may have recorded it: clouds and console servers keep what is shown. ${nothingDone}`,
+    todo: 'Change that password. Then turn the echo off (stty -echo; no local echo at the console server) before you run the same command again.',
+  };
+}
+
+/** The failure, which says too that a shell may have stayed open; `guarded`: the host ends it in time. */
+export function stillOpen(failure: Failure, guarded: boolean): Failure {
+  return { ...failure, access: `${failure.access} ${stillOpenWords(guarded)}` };
+}
+
+/** What a person must know of a shell that may have stayed open. */
+export function stillOpenWords(guarded: boolean): string {
+  return guarded
+    ? 'The console may still have a root shell open: log out there by hand (a dead-man timer ends it otherwise).'
+    : 'The console may still have a shell open, and nothing ends it by itself: log out there by hand.';
+}
+
+/** What a person must know of the shell of sulogin(8). */
+export const maintenanceOpenWords =
+  'The emergency shell on the console was left open, as it was found: to end it goes on with the boot.';
+
 /** The console wants a password and nobody has one. */
 export function noConsolePasswordFailure(user: string): Failure {
   return {
@@ -234,6 +261,15 @@ export function consoleSudoFailure(why: string, screen: string): Failure {
     why: `${why} ${shown(screen)}`,
     access: `Root is needed for a repair. ${nothingDone}`,
     todo: 'Set REMEDY_CONSOLE_USER=root, or REMEDY_SUDO_PASSWORD to the right password.',
+  };
+}
+
+/** sudo asks for something that we have not, or are not sure of. */
+export function sudoAsksFailure(screen: string): Failure {
+  return {
+    ...consoleSudoFailure('It asks for something else than its password.', screen),
+    access: `It was not answered. Root is needed for a repair. ${nothingDone}`,
+    todo: 'Set REMEDY_CONSOLE_USER=root, or use a user whose sudo asks for one password by its own prompt.',
   };
 }
 

@@ -53,27 +53,5 @@ export async function enterSh(dialogue: Dialogue, user: string): Promise<void> {
       break;
     }
   }
-  throw new Stop(noConsoleShellFailure(user, dialogue.screen.lastLines(8)));
-}
-
-/**
- * Logs out of a shell of ours, where it has not ended by itself: words for a shell must not be typed at
- * the next login. What went wrong before is what counts: it throws no `Stop` of its own.
- */
-export async function leaveShell(dialogue: Dialogue): Promise<void> {
-  const isOut = (waiting: string): boolean => waiting === 'login';
-  try {
-    for (let exits = 0; exits < 2; exits += 1) {
-      await dialogue.until(isOut, 2 * dialogue.times.quiet);
-      if (isOut(dialogue.waiting) || (await dialogue.ask('')) === null) {
-        return;
-      }
-      dialogue.line.type(' exit\r');
-    }
-    await dialogue.until(isOut, 2 * dialogue.times.quiet);
-  } catch (error) {
-    if (!(error instanceof Stop)) {
-      throw error;
-    }
-  }
+  throw new Stop(noConsoleShellFailure(user, dialogue.screen.shown(8)));
 }

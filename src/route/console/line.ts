@@ -1,3 +1,4 @@
+import { Mask } from './mask.ts';
 import type { Wire } from './wire.ts';
 
 const xon = 0x11;
@@ -13,24 +14,27 @@ const typed = /^[ -~\r\u0003\u0011]*$/;
  * take for a command (NUL, BREAK, Ctrl-A, Ctrl-E, Ctrl-], escape).
  */
 export class Line {
+  /** The secrets that are typed here. */
+  readonly mask: Mask;
   readonly #wire: Wire;
   readonly #listeners = new Set<(bytes: Buffer) => void>();
   #queue: Buffer[] = [];
   #paused: NodeJS.Timeout | null = null;
   #ended: string | null = null;
 
-  constructor(wire: Wire) {
+  constructor(wire: Wire, mask = new Mask()) {
     this.#wire = wire;
+    this.mask = mask;
     wire.onData((bytes) => this.#onData(bytes));
     void wire.closed.then((why) => {
-      this.#ended = why;
+      this.#ended = mask.of(why);
       this.#resume();
     });
   }
 
   /** Settles when the other side is gone; says why, not cleaned. */
   get closed(): Promise<string> {
-    return this.#wire.closed;
+    return this.#wire.closed.then((why) => this.mask.of(why));
   }
 
   /** Why the other side is gone, or null while it is there. */

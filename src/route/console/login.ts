@@ -1,6 +1,7 @@
 import type { Secret } from '../../core/secret.ts';
 import type { ConsoleTimes } from './dialogue.ts';
 import type { ConsolePlace } from './failure.ts';
+import type { Mask } from './mask.ts';
 
 /** Who logs in at a console. */
 export interface ConsoleLogin extends ConsolePlace {
@@ -11,6 +12,8 @@ export interface ConsoleLogin extends ConsolePlace {
   readonly sudoPassword: Secret | null;
   /** Told before a secret is typed, so that a recorder masks it. */
   readonly onSecret: (secret: Secret) => void;
+  /** Takes the secrets out of what a failure says. */
+  readonly mask: Mask;
   readonly times?: Partial<ConsoleTimes>;
   /** Seconds after which the host ends our root shell where the agent never comes. */
   readonly deadManSeconds: number;

@@ -1,7 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Failure } from '../../core/failure.ts';
 import { fail, ok, type Result } from '../../core/result.ts';
-import { consoleBusyFailure, consoleClosedFailure, linkFailure, noRoomFailure } from './failure.ts';
+import {
+  consoleBusyFailure,
+  consoleClosedFailure,
+  linkFailure,
+  maintenanceOpenWords,
+  noRoomFailure,
+  stillOpenWords,
+} from './failure.ts';
+import { leaveShell, restoreShell } from './leave-shell.ts';
+import { Dialogue, usualTimes } from './dialogue.ts';
 import { Line } from './line.ts';
 import type { AgentOptions } from './agent.ts';
 import { LinkLost } from './answers.ts';
@@ -47,9 +56,12 @@ export async function openConsole(
   const wire = await options.wire();
   if (!wire.ok) {
     const failure = saysBusy(wire.error) ? consoleBusyFailure : consoleClosedFailure;
-    return fail(failure(login, wire.error));
+    return fail(failure(login, login.mask.of(wire.error)));
   }
-  const line = new Line(recorder === null ? wire.value : recorded(wire.value, recorder));
+  const line = new Line(
+    recorder === null ? wire.value : recorded(wire.value, recorder),
+    login.mask,
+  );
   const shell = await reachShell(line, login, signal);
   if (!shell.ok) {
     await line.close();
@@ -68,11 +80,15 @@ export async function openConsole(
   try {
     await link.start();
   } catch (error) {
-    await hangUp();
-    if (error instanceof LinkLost) {
-      return fail(linkFailure(login, error.message));
+    link.end();
+    if (!(error instanceof LinkLost)) {
+      await hangUp();
+      throw error;
     }
-    throw error;
+    const left = await leaveUnled(line, login, { lost: error, shell: shell.value });
+    await hangUp();
+    const failure = linkFailure(login, error.message);
+    return fail(left === null ? failure : { ...failure, access: `${failure.access} ${left}` });
   }
   if (link.tools.folder === null) {
     const left = await close();
@@ -82,13 +98,39 @@ export async function openConsole(
   return ok({ link, shell: shell.value, hangUp, close });
 }
 
-const stillOpen =
-  'The console may still have a root shell open: log out there by hand (a dead-man timer ends it otherwise).';
+/** Logs out of a shell in which no agent came up; says so where a shell may have stayed open. */
+async function leaveUnled(
+  line: Line,
+  login: ConsoleLogin,
+  { lost, shell }: { readonly lost: LinkLost; readonly shell: ReachedShell },
+): Promise<string | null> {
+  if (lost.isOut) {
+    return null;
+  }
+  if (lost.session) {
+    return shell.maintenance ? maintenanceOpenWords : stillOpenWords(true);
+  }
+  const times = { ...usualTimes, ...login.times };
+  const signal = AbortSignal.timeout(logoutMs);
+  const dialogue = new Dialogue(line, { place: login, times, signal });
+  dialogue.isOurs = true;
+  line.drop();
+  try {
+    if (shell.maintenance) {
+      // Whatever there is of the agent must not read what a person types.
+      line.type(`\u0003\r${restoreShell}`);
+      return maintenanceOpenWords;
+    }
+    return (await leaveShell(dialogue)) ? null : stillOpenWords(true);
+  } finally {
+    dialogue.end();
+  }
+}
 
 /** Leaves no shell behind: ends the agent and logs out until the host asks for a login again. */
 async function logOut(line: Line, link: AgentLink, shell: ReachedShell): Promise<string | null> {
   if (line.ended !== null) {
-    return stillOpen;
+    return stillOpenWords(true);
   }
   const screen = new Screen();
   let last = performance.now();
@@ -102,8 +144,8 @@ async function logOut(line: Line, link: AgentLink, shell: ReachedShell): Promise
   if (shell.maintenance) {
     unlisten();
     // To end that shell would go on with the boot, which is for a person to decide.
-    line.type(' stty echo; PS1="# "\r');
-    return 'The emergency shell on the console was left open, as it was found: to end it goes on with the boot.';
+    line.type(restoreShell);
+    return maintenanceOpenWords;
   }
   const until = performance.now() + logoutMs;
   let isOut = false;
@@ -119,7 +161,7 @@ async function logOut(line: Line, link: AgentLink, shell: ReachedShell): Promise
   }
   unlisten();
   // A command that ends with its shell has logged out, too.
-  return isOut || line.ended !== null ? null : stillOpen;
+  return isOut || line.ended !== null ? null : stillOpenWords(true);
 }
 
 function recorded(wire: Wire, recorder: Recorder): Wire {

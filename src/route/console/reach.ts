@@ -12,15 +12,18 @@ import {
   noConsolePasswordFailure,
   noConsoleShellFailure,
   notBootedFailure,
+  stillOpen,
   strayPasswordFailure,
 } from './failure.ts';
-import { askOwner, enterSh, hasStoppedJobs, leaveShell } from './found-shell.ts';
+import { askOwner, enterSh, hasStoppedJobs } from './found-shell.ts';
+import { leaveMaintenance, leaveShell, seeLogin } from './leave-shell.ts';
 import type { Line } from './line.ts';
 import type { ConsoleLogin, ReachedShell } from './login.ts';
 import { readRefusal, type Waiting } from './prompts.ts';
 
 const maxSteps = 12;
 const maxPokes = 3;
+const leaveMs = 20_000;
 
 /** Brings a console to a quiet POSIX shell of root that reads the line, whatever it showed at first. */
 export async function reachShell(
@@ -35,8 +38,7 @@ export async function reachShell(
     return ok(await reach.shell());
   } catch (error) {
     if (error instanceof Stop) {
-      await reach.leave();
-      return fail(error.failure);
+      return fail(await reach.leave(error.failure));
     }
     throw error;
   } finally {
@@ -54,6 +56,9 @@ class Reach {
   /** A shell of our own login has answered. */
   #isIn = false;
   #passwordTyped = false;
+  #isRefused = false;
+  /** The dead man's switch of the host guards the shell. */
+  #isGuarded = false;
   #maintenance = false;
   #interrupted = false;
   #pokes = 0;
@@ -78,11 +83,19 @@ class Reach {
     throw new Stop(consoleSilentFailure(this.#login, this.#shown(12)));
   }
 
-  /** Logs out where we had logged in and came no further. */
-  async leave(): Promise<void> {
-    if (this.#isIn && !this.#maintenance) {
-      await leaveShell(this.#dialogue);
+  /** Logs out where we had logged in and came no further; says in the failure where that is not sure. */
+  async leave(failure: Failure): Promise<Failure> {
+    if (this.#isRefused || (!this.#passwordTyped && !this.#isIn)) {
+      return failure;
     }
+    // Whoever wants no more of it wants no root shell left open, either.
+    this.#dialogue.goOn(leaveMs);
+    if (this.#maintenance) {
+      return this.#isIn ? leaveMaintenance(this.#dialogue, failure) : failure;
+    }
+    const seen = this.#isIn ? 'shell' : await seeLogin(this.#dialogue);
+    const isOut = seen === 'shell' ? await leaveShell(this.#dialogue) : seen === 'other';
+    return isOut ? failure : stillOpen(failure, this.#isGuarded);
   }
 
   /** Does what the console waits for; the shell where it was reached, else null. */
@@ -134,7 +147,7 @@ class Reach {
   }
 
   async #typePassword(): Promise<null> {
-    const { line, screen, times } = this.#dialogue;
+    const { times } = this.#dialogue;
     if (this.#passwordTyped) {
       throw this.#refused();
     }
@@ -153,12 +166,10 @@ class Reach {
     if (password === null || !isTypable(password)) {
       throw new Stop(noConsolePasswordFailure(this.#login.user));
     }
-    // Type-ahead is thrown away when the echo goes off.
-    await this.#dialogue.pause(200);
     this.#passwordTyped = true;
-    const mark = screen.mark;
-    line.type(`${password.reveal()}\r`);
-    await this.#answerToPassword(mark);
+    await this.#dialogue.typeSecret(password, 'console', async (mark) =>
+      this.#answerToPassword(mark),
+    );
     return null;
   }
 
@@ -269,14 +280,26 @@ class Reach {
       return null;
     }
     await enterSh(this.#dialogue, this.#login.user);
+    // From here on it must not stay open without us.
+    this.#isIn = true;
+    if (isRoot) {
+      await this.#guard();
+    }
     await makePlain(this.#dialogue);
     const elevation = isRoot
       ? 'root'
       : await becomeRoot(this.#dialogue, async () => this.#sudoPassword());
-    if (!this.#maintenance) {
-      await armDeadMan(this.#dialogue, this.#login.deadManSeconds);
+    if (!isRoot) {
+      await this.#guard();
     }
     return { elevation, adopted, maintenance: this.#maintenance };
+  }
+
+  async #guard(): Promise<void> {
+    if (!this.#maintenance) {
+      await armDeadMan(this.#dialogue, this.#login.deadManSeconds);
+      this.#isGuarded = true;
+    }
   }
 
   async #sudoPassword(): Promise<Secret | null> {
@@ -291,6 +314,7 @@ class Reach {
   #refused(): Stop {
     const screen = this.#shown(8);
     const refusal = readRefusal(screen) ?? (this.#greeted ? null : 'incorrect');
+    this.#isRefused = true;
     if (refusal === null) {
       return new Stop(noConsoleShellFailure(this.#login.user, screen));
     }
@@ -298,6 +322,6 @@ class Reach {
   }
 
   #shown(lines: number): string {
-    return this.#dialogue.screen.lastLines(lines);
+    return this.#dialogue.screen.shown(lines);
   }
 }

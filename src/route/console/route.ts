@@ -9,6 +9,7 @@ import { openConsole, type OpenOptions } from './open.ts';
 import type { ConsoleTimes } from './dialogue.ts';
 import type { Recorder } from './recorder.ts';
 import { ConsoleSession } from './session.ts';
+import { Mask } from './mask.ts';
 import { openWire, type Wire } from './wire.ts';
 
 /** What a console route is made of. */
@@ -41,6 +42,17 @@ const connectMs = 30_000;
 export function createConsoleRoute(options: ConsoleRouteOptions): Route {
   const description = `console '${cleanLine(options.text, 120)}'`;
   const { hint, onNotice, recorder } = options;
+  const mask = new Mask();
+  const onSecret = (secret: Secret): void => {
+    mask.hide(secret);
+    recorder?.hide(secret);
+  };
+  for (const secret of [options.password, options.sudoPassword]) {
+    if (secret !== null) {
+      // Also before it is typed: what was recorded of it may be shown again.
+      onSecret(secret);
+    }
+  }
   return {
     kind: 'console',
     description,
@@ -56,7 +68,8 @@ export function createConsoleRoute(options: ConsoleRouteOptions): Route {
           askPassword: onceAsked(options.askPassword),
           sudoPassword: options.sudoPassword,
           deadManSeconds: options.deadManSeconds ?? deadManSeconds,
-          onSecret: (secret) => recorder?.hide(secret),
+          onSecret,
+          mask,
           ...(options.times !== undefined && { times: options.times }),
         },
         link: {

@@ -1,4 +1,5 @@
 import { withoutEscapes } from '../../core/clean.ts';
+import { Mask } from './mask.ts';
 
 const keptCharacters = 64 * 1024;
 const maxUnfinished = 4096;
@@ -10,6 +11,7 @@ const cursorPlace = /\u001b\[[0-9;]*[Hf]/;
  * last 64 Ki characters are kept. Nothing is ever answered: an answer would be typed input.
  */
 export class Screen {
+  readonly #mask: Mask;
   #text = '';
   /** The start of an escape sequence whose end has not come yet. */
   #unfinished = '';
@@ -17,6 +19,10 @@ export class Screen {
   #dropped = 0;
   /** Where the cursor was last sent to a place of the screen, as a mark; -1: never. */
   #placedAt = -1;
+
+  constructor(mask = new Mask()) {
+    this.#mask = mask;
+  }
 
   push(bytes: Buffer): void {
     const raw = this.#unfinished + bytes.toString('latin1');
@@ -49,13 +55,14 @@ export class Screen {
     return this.#text.trimEnd().split('\n').at(-1) ?? '';
   }
 
-  /** The last lines, for a message. */
+  /** The last lines, to be read by us: secrets may be in them. */
   lastLines(count: number): string {
-    return this.#text
-      .split('\n')
-      .filter((line) => line.trim() !== '')
-      .slice(-count)
-      .join('\n');
+    return lastLines(this.#text, count);
+  }
+
+  /** The last lines, for a message: no secret is in them. */
+  shown(count: number): string {
+    return lastLines(this.#mask.of(this.#text), count);
   }
 
   /** True where something was drawn after a mark: a shell answers Enter by lines alone. */
@@ -68,6 +75,14 @@ export class Screen {
     const lines = this.#text.split('\n').slice(-40);
     return lines.filter((line) => /^~\s*$/.test(line)).length >= 5;
   }
+}
+
+function lastLines(text: string, count: number): string {
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(-count)
+    .join('\n');
 }
 
 /** Where an escape sequence begins that is not finished; -1 where there is none. */

@@ -169,14 +169,20 @@ free) become "$@" ;;
 cached) [ -n "$k" ] || become "$@" ;;
 none) echo 'op is not in the sudoers file.'; exit 1 ;;
 rs) p='[sudo: authenticate] Password: ' ;;
+realm) p='Password for op@REALM: ' ;;
+code) p='Verification code: ' ;;
+pin) p='Your PIN, please: ' ;;
 lecture) printf 'We trust you have received the usual lecture.\\n\\n    #1) Respect the privacy of others.\\n\\n' ;;
 slow) sleep 1 ;;
 esac
-stty -echo; printf %s "$p"; read -r got; stty echo; echo
+if [ "$FAKE_SUDO" = echoes ]; then stty echo; else stty -echo; fi
+printf %s "$p"; read -r got; stty echo; echo
+echo "answer: $got." >>"$FAKE_HOME/sudo"
 if [ "$got" != "$FAKE_PASSWORD" ]; then
 sleep 1.5; echo 'Sorry, try again.'; stty -echo; printf %s "$p"; read -r got; stty echo
 echo "second try: $got" >>"$FAKE_HOME/sudo"; exit 1
 fi
+[ "$FAKE_SUDO" != second ] || { stty -echo; printf 'Verification code: '; read -r got; stty echo; echo; echo "second try: $got" >>"$FAKE_HOME/sudo"; exit 1; }
 [ "$FAKE_SUDO" != late ] || { echo 'op is not in the sudoers file.  This incident has been reported.'; exit 1; }
 become "$@"
 `;
@@ -208,6 +214,42 @@ atRoot.concurrent('sudo at a console', { timeout: 60_000 }, () => {
       why: expect.stringContaining(why) as string,
     });
     await shows(made, /web1 login: [\s\S]*web1 login: $/);
+  });
+
+  test.each([
+    ['by the prompt of Kerberos', 'realm', 0],
+    ['for a code', 'code', 0],
+    ['by a prompt that nobody knows', 'pin', 0],
+    ['for a second factor behind the password', 'second', 1],
+  ])('that asks %s is not answered by a command', async (_, kind, answers) => {
+    const made = withSudo(kind, { times: { login: 4000 } });
+    expect(await refusal(made)).toMatchObject({
+      code: 'no-sudo',
+      why: expect.stringContaining('asks for something else') as string,
+    });
+    await shows(made, /web1 login: [\s\S]*web1 login: $/);
+    const said = readFileSync(join(made.home, 'sudo'), 'utf8');
+    expect(said.match(/^(?:answer|second try): .*/gm) ?? []).toEqual(
+      answers === 0 ? [] : [`answer: ${password}.`],
+    );
+  });
+
+  test('whose password is shown: it is said, and the login ends', async () => {
+    const made = withSudo('echoes');
+    const failure = await refusal(made);
+    expect(failure).toMatchObject({
+      code: 'auth-failed',
+      what: expect.stringContaining('sudo password was shown') as string,
+    });
+    expect(JSON.stringify(failure)).not.toContain(password);
+    await shows(made, /web1 login: [\s\S]*web1 login: $/);
+  });
+
+  test('in a shell whose prompt is handed on', async () => {
+    const made = withSudo('asks', { environment: { PS1: 'web1 # ' } });
+    const began = performance.now();
+    expect(await works(made)).toBe('sudo-password');
+    expect(performance.now() - began).toBeLessThan(12_000);
   });
 
   test('that refuses the password is asked once, and the login ends', async () => {

@@ -193,6 +193,11 @@ export class SimulatedHost {
     this.#down?.lose(bytes);
   }
 
+  /** Nothing that is typed arrives for so long. */
+  hold(ms: number): void {
+    this.#down?.hold(ms);
+  }
+
   /** The host stops the line (XOFF), and lets it go on (XON) after so long. */
   stop(ms: number): void {
     this.#up?.push(Buffer.from([0x13]));
