@@ -15,6 +15,8 @@ export interface AgentOptions {
   readonly session: string;
   /** Seconds without a valid line after which the shell is ended and the folder removed. */
   readonly deadManSeconds: number;
+  /** True where the shell must not be ended, whatever happens: sulogin(8) would go on with the boot. */
+  readonly spares?: boolean;
 }
 
 /** The agent as lines without indentation, comments and empty lines. */
@@ -23,6 +25,7 @@ export function agentLines(options: AgentOptions): string[] {
     .replace('@NONCE@', options.nonce)
     .replace('@SESSION@', options.session)
     .replace('@DEADMAN@', String(options.deadManSeconds))
+    .replace('@SPARE@', options.spares === true ? 'yes' : '')
     .replace('@ALPHABET@', () => checkAlphabet)
     .split('\n')
     .map((line) => line.trim())
@@ -30,7 +33,7 @@ export function agentLines(options: AgentOptions): string[] {
 }
 
 const agentText = String.raw`
-N=@NONCE@ S=remedy-console-@SESSION@ DEAD=@DEADMAN@ cur= got=0 asked=
+N=@NONCE@ S=remedy-console-@SESSION@ DEAD=@DEADMAN@ SPARE=@SPARE@ cur= got=0 asked=
 have() { command -v "$1" >/dev/null 2>&1; }
 if have print && ! have printf; then put() { print -rn -- "$1"; }; else put() { printf %s "$1"; }; fi
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
@@ -181,14 +184,33 @@ say K "$1"
 do_c() { rm -rf "$D"/*-"$2" "$D"/*-"$2".* "$D"/pack-"$2"-*; say C "$1"; }
 # e SEQ bye|stay: the end; with bye of the shell, too.
 do_e() { say E "$1"; go=no bye=$2; }
-# In small steps, so that nothing sleeps on for long when the agent has ended.
+# When a process began, into b: a number is given again to another one. Empty where /proc is not there.
+born() { b=; { read -r b <"/proc/$1/stat"; } 2>/dev/null; set -- ${'${b##*) }'}; b=${'${20-}'}; }
+same() { kill -0 "$1" 2>/dev/null || return 1; [ -z "$2" ] || { born "$1"; [ "$b" = "$2" ]; }; }
+any() { [ -e "$1" ]; }
+# In small steps, so that nothing sleeps on for long when the agent has ended. Where the shell has ended, what
+# a program said is kept for a later agent of this session, until the time is over.
 watch() {
-w= t=0
+w= t=0 gone=
+born "$1"; o=$b
 while sleep 5; do
-read -r v <"$D/beat" || exit
+[ -d "$D" ] || exit
+v=$w; [ ! -s "$D/beat" ] || read -r v <"$D/beat"
 if [ "$v" != "$w" ]; then w=$v t=0; else t=$((t + 5)); fi
-[ "$t" -lt "$DEAD" ] && continue
-kill -HUP "$1"; kill -KILL "$1"; quiet off; rm -rf "$D"; exit
+if ! same "$1" "$o"; then gone=yes; quiet off; fi
+[ "$t" -ge "$DEAD" ] || { [ -n "$gone" ] && ! any "$D"/run-*; } || continue
+if [ -z "$gone$SPARE" ] && [ ! -e "$D/taken" ]; then
+kill -HUP "$1"; same "$1" "$o" && kill -KILL "$1"
+fi
+quiet off; rm -rf "$D"; exit
+done
+}
+unwatch() {
+for f in "$D"/watch-*; do
+[ -e "$f" ] || continue
+read -r p o <"$f"
+same "$p" "$o" && kill "$p" 2>/dev/null
+rm -f "$f"
 done
 }
 # Kernel messages would stand in the middle of our lines.
@@ -196,19 +218,26 @@ quiet() {
 f=/proc/sys/kernel/printk
 if [ "$1" = on ]; then
 [ -e "$D/printk" ] || { cat $f >"$D/printk" && echo 1 >$f; } 2>/dev/null
-elif [ -s "$D/printk" ]; then { cat "$D/printk" >$f; } 2>/dev/null; fi
+elif [ -s "$D/printk" ]; then { cat "$D/printk" >$f; } 2>/dev/null; rm -f "$D/printk"; fi
 }
 go=yes beat=0 bye=
 if [ -n "$D" ]; then
-for f in "$D"/watch-*; do
-[ ! -e "$f" ] || { kill "$(cat "$f")" 2>/dev/null; rm -f "$f"; }
-done
+unwatch
+rm -f "$D/taken"
+# An earlier run had this shell: its guard only cleans up from now on, and what it turned down is ours.
+if [ -n "$REMEDY_RD" ] && [ "$REMEDY_RD" != "$D" ] && [ -O "$REMEDY_RD" ]; then
+echo >"$REMEDY_RD/taken"
+[ ! -s "$REMEDY_RD/printk" ] || mv "$REMEDY_RD/printk" "$D/printk"
+fi
 echo 0 >"$D/beat"
 quiet on
 ( trap '' HUP; watch $$ ) </dev/null >/dev/null 2>&1 &
-echo $! >"$D/watch-$!"
-[ -z "$RW" ] || kill "$RW" 2>/dev/null
-RW=
+p=$!
+born "$p"
+echo "$p $b" >"$D/watch-$p"
+[ -z "$REMEDY_RW" ] || kill "$REMEDY_RW" 2>/dev/null
+REMEDY_RW= REMEDY_RD=$D
+export REMEDY_RW REMEDY_RD
 fi
 do_p 0
 while [ "$go" = yes ] && IFS= read -r l; do
@@ -223,8 +252,8 @@ v=$1; shift
 case $v in p|n|u|w|r|g|l|k|c|e) word "${'${2:-1}'}" && "do_$v" "$@" ;; esac
 done
 if [ -n "$D" ]; then
-for f in "$D"/watch-*; do kill "$(cat "$f")" 2>/dev/null; done
-quiet off; rm -rf "$D"
+unwatch
+quiet off; rm -rf "$D"; REMEDY_RD=
 fi
 [ "$bye" != bye ] || { stty echo; exit; }
 `;

@@ -7,6 +7,8 @@ import { randomWord, split } from './word.ts';
 const refused =
   /sudoers|not allowed to|may not run|command not found|: not found|I'm afraid|incorrect password|authentication attempt/i;
 
+const armTries = 3;
+
 /** No line editor, no prompt, no echo, no history: nothing of ours is repeated or kept. */
 export async function makePlain(dialogue: Dialogue): Promise<void> {
   const { line } = dialogue;
@@ -22,13 +24,26 @@ export async function makePlain(dialogue: Dialogue): Promise<void> {
 /**
  * Ends the shell that reads the line after so many seconds, until the agent takes that over. It outlives
  * the line, so that no root shell is left where we die. In small steps, so that it does not stay for long.
+ * It kills only the shell that it was made for: a number is given again to another process, so it
+ * compares when that began (proc(5), field 22 of stat). An earlier run's guard of the same shell ends.
  */
-export async function armDeadMan(dialogue: Dialogue, seconds: number): Promise<void> {
+export async function armDeadMan(dialogue: Dialogue, seconds: number): Promise<boolean> {
   const times = Math.ceil(seconds / 5);
-  dialogue.line.type(
-    ` (trap "" HUP;i=0;while [ $i -lt ${times} ];do sleep 5;kill -0 $$||exit;i=$((i+1));done;kill -HUP $$;kill -KILL $$) </dev/null >/dev/null 2>&1& RW=$!\r`,
-  );
-  await dialogue.ask('');
+  const same = 'f(){ kill -0 $$||exit;b;[ -z "$o" ]||[ "$s" = "$o" ]||exit;}';
+  const born = 'b(){ s=;read -r s </proc/$$/stat;set -- ${s##*\\) };s=${20};}';
+  for (let attempt = 0; attempt < armTries; attempt += 1) {
+    dialogue.line.type(
+      ' export REMEDY_RW REMEDY_RD;[ -O "$REMEDY_RD" ]&&echo >"$REMEDY_RD/taken";[ -z "$REMEDY_RW" ]||kill $REMEDY_RW\r',
+    );
+    dialogue.line.type(
+      ` (trap "" HUP;${born};${same};o=;b;o=$s;i=0;while [ $i -lt ${times} ];do sleep 5;f;i=$((i+1));done;kill -HUP $$;f;kill -KILL $$) </dev/null >/dev/null 2>&1& REMEDY_RW=$!\r`,
+    );
+    // A damaged line must not leave it out.
+    if ((await dialogue.ask('kill -0 $REMEDY_RW&&echo armed'))?.includes('armed') === true) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /**

@@ -48,7 +48,7 @@ export function consoleBusyFailure(place: ConsolePlace, screen: string): Failure
     code: 'console-busy',
     what: `Somebody else has the ${cleanLine(place.description, 160)}, or a program draws on it.`,
     why: shown(screen),
-    access: `Nobody was pushed off it, and nothing was typed into what is open there. ${nothingDone}`,
+    access: `Nobody was pushed off it. What is open there got Enter, Ctrl-C and Ctrl-Q at most, and no word. ${nothingDone}`,
     todo: withHint('Ask who it is, or end that session, then run the same command again.', place),
   };
 }

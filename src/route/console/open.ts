@@ -67,7 +67,7 @@ export async function openConsole(
     await line.close();
     return shell;
   }
-  const link = new AgentLink(line, options.link);
+  const link = new AgentLink(line, { ...options.link, spares: shell.value.maintenance });
   const hangUp = async (): Promise<void> => {
     link.end();
     await line.close();

@@ -297,8 +297,7 @@ class Reach {
 
   async #guard(): Promise<void> {
     if (!this.#maintenance) {
-      await armDeadMan(this.#dialogue, this.#login.deadManSeconds);
-      this.#isGuarded = true;
+      this.#isGuarded = await armDeadMan(this.#dialogue, this.#login.deadManSeconds);
     }
   }
 

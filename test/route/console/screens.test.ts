@@ -93,7 +93,12 @@ const screens: [string, string, FailureCode, RegExp][] = [
     'console-busy',
     /^$/,
   ],
-  ['nothing at all', '', 'route-timeout', /^[\u0003\u0011\r]*( echo [0-9a-f"; a-z-]+\r)*/],
+  [
+    'nothing at all',
+    '',
+    'route-timeout',
+    /^[\u0003\u0011\r]*(?: echo [0-9a-f]{6}""[0-9a-f]{6}; id -un; id -u; echo [0-9a-f]{6}""[0-9a-f]{6}[\r\u0003\u0011]+)*$/,
+  ],
 ];
 
 describe('a console that shows', () => {
