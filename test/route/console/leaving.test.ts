@@ -1,19 +1,7 @@
-import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { LinkLost } from '../../../src/route/console/answers.ts';
 import { AgentLink } from '../../../src/route/console/link.ts';
-import { atRoot, consoleOf, until, type Given, type TestConsole } from './support.ts';
-
-const consoles: TestConsole[] = [];
-
-afterAll(() => {
-  for (const { host } of consoles.splice(0)) host.end();
-});
-
-function start(given: Given = {}): TestConsole {
-  const made = consoleOf({}, given);
-  consoles.push(made);
-  return made;
-}
+import { atRoot, start, until, type TestConsole } from './support.ts';
 
 const loggedIn = /You have no mail/;
 const loggedOut = /You have no mail[^]*web1 login: $/;

@@ -1,9 +1,9 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
   atRoot,
-  consoleOf,
+  start,
   hasTool,
   opened,
   password,
@@ -12,18 +12,6 @@ import {
   type Given,
   type TestConsole,
 } from './support.ts';
-
-const consoles: TestConsole[] = [];
-
-afterAll(() => {
-  for (const { host } of consoles.splice(0)) host.end();
-});
-
-function start(given: Given = {}): TestConsole {
-  const made = consoleOf({}, given);
-  consoles.push(made);
-  return made;
-}
 
 async function shows({ host }: TestConsole, pattern: RegExp): Promise<void> {
   await until(

@@ -1,29 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
-import {
-  atRoot,
-  consoleOf,
-  opened,
-  runOptions,
-  until,
-  type Given,
-  type TestConsole,
-} from './support.ts';
+import { expect, test } from 'vitest';
+import { atRoot, start, opened, runOptions, until } from './support.ts';
 import type { SimulatedHost } from './simulator.ts';
-
-const consoles: TestConsole[] = [];
-
-afterAll(() => {
-  for (const { host } of consoles.splice(0)) host.end();
-});
-
-function start(given: Given = {}): TestConsole {
-  const made = consoleOf({}, given);
-  consoles.push(made);
-  return made;
-}
 
 /** A shell behind the login that says its number, so that a program can end it. */
 const numbered = `sh -c 'echo $$ >$FAKE_HOME/shell; tty >$FAKE_HOME/tty; exec sh -i'`;

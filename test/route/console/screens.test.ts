@@ -1,12 +1,6 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { FailureCode } from '../../../src/core/failure.ts';
 import { consoleOf, type TestConsole } from './support.ts';
-
-const consoles: TestConsole[] = [];
-
-afterAll(() => {
-  for (const { host } of consoles.splice(0)) host.end();
-});
 
 /** A terminal that shows a text and answers nothing. */
 function showing(text: string): TestConsole {
@@ -15,7 +9,6 @@ function showing(text: string): TestConsole {
     {},
     { command: `stty raw -echo; printf '${shown}'; exec cat >/dev/null`, environment: {} },
   );
-  consoles.push(made);
   return made;
 }
 
@@ -123,7 +116,6 @@ describe('a console that shows', () => {
   ])('a client that ends: %s', async (_, words, todo) => {
     const command = `printf '%s\\r\\n' "${words}"; sleep 0.2; exit 1`;
     const made = consoleOf({}, { command, hint: 'This is the hint of its maker.' });
-    consoles.push(made);
     const session = await made.route.open(new AbortController().signal);
     expect(session).toMatchObject({
       ok: false,
@@ -142,7 +134,6 @@ describe('a console that shows', () => {
           "stty raw -echo; while :; do printf '[ 1.2] usb 1-1: reset\\r\\n'; sleep 0.1; done",
       },
     );
-    consoles.push(made);
     const session = await made.route.open(new AbortController().signal);
     expect(session).toMatchObject({ ok: false, error: { code: 'route-timeout' } });
     expect(made.host.typed).toBe('');
@@ -173,7 +164,6 @@ describe('a login that is refused', () => {
   ])('%s', { timeout: 60_000 }, async (_, words, why) => {
     const command = `stty -echo; printf 'web1 login: '; read -r u; printf 'Password: '; read -r p; printf '\\n${words}\\n'; sleep 1; printf 'web1 login: '; exec cat >/dev/null`;
     const made = consoleOf({}, { command, password: 'oncexyz' });
-    consoles.push(made);
     const session = await made.route.open(new AbortController().signal);
     expect(session).toMatchObject({
       ok: false,

@@ -1,20 +1,8 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Secret } from '../../../src/core/secret.ts';
 import { isEchoed, Mask } from '../../../src/route/console/mask.ts';
 import { Screen } from '../../../src/route/console/screen.ts';
-import { atRoot, consoleOf, password, type Given, type TestConsole } from './support.ts';
-
-const consoles: TestConsole[] = [];
-
-afterAll(() => {
-  for (const { host } of consoles.splice(0)) host.end();
-});
-
-function start(given: Given): TestConsole {
-  const made = consoleOf({}, given);
-  consoles.push(made);
-  return made;
-}
+import { atRoot, start, password } from './support.ts';
 
 const login = `printf 'web1 login: '; read -r u; printf 'Password: '`;
 

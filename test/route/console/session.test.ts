@@ -1,31 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
-import {
-  atRoot,
-  consoleOf,
-  opened,
-  password,
-  runOptions,
-  until,
-  type TestConsole,
-} from './support.ts';
-
-const consoles: TestConsole[] = [];
-
-afterAll(() => {
-  for (const { host } of consoles.splice(0)) host.end();
-});
-
-function start(...given: Parameters<typeof consoleOf>): TestConsole {
-  const made = consoleOf(...given);
-  consoles.push(made);
-  return made;
-}
+import { expect, test } from 'vitest';
+import { atRoot, consoleOf, opened, password, runOptions, until } from './support.ts';
 
 atRoot.concurrent('a console with a login', { timeout: 60_000 }, () => {
   test('lets us in, runs programs, and is left at its login', async () => {
-    const { route, host, transcript, notices, home } = start();
+    const { route, host, transcript, notices, home } = consoleOf();
     const session = await opened(route);
     expect(session).toMatchObject({ kind: 'console', elevation: 'root', connection: null });
     const options = runOptions();
@@ -45,7 +25,7 @@ atRoot.concurrent('a console with a login', { timeout: 60_000 }, () => {
   });
 
   test('is asked again where a question to its shell is damaged', async () => {
-    const made = start();
+    const made = consoleOf();
     // The first loses a word, the second its end.
     made.host.when('shown', /words of this text/, () => made.host.lose(8));
     made.host.when('typed', /exec \/bin\/sh\r/, () => made.host.lose(70));
@@ -56,7 +36,7 @@ atRoot.concurrent('a console with a login', { timeout: 60_000 }, () => {
   });
 
   test('runs what was lost on the way once only', async () => {
-    const { route, host, home, lines } = start();
+    const { route, host, home, lines } = consoleOf();
     const session = await opened(route);
     const options = runOptions();
     const marks = join(home, 'marks');
@@ -80,7 +60,7 @@ atRoot.concurrent('a console with a login', { timeout: 60_000 }, () => {
   });
 
   test('a run that is stopped is lost, and its program ended', async () => {
-    const { route, home } = start();
+    const { route, home } = consoleOf();
     const session = await opened(route);
     const options = runOptions();
     const running = session.run(`echo $$ >${home}/pid; echo begun; exec sleep 600`, {
@@ -105,7 +85,7 @@ atRoot.concurrent('a shell that somebody left open', { timeout: 60_000 }, () => 
     ['in the middle of a line', 'echo not done'],
     ['with a stopped line', '\u0013'],
   ])('%s', { timeout: 60_000 }, async (_, typed) => {
-    const { route, host, notices } = start({}, { command: "PS1='# ' exec dash -i" });
+    const { route, host, notices } = consoleOf({}, { command: "PS1='# ' exec dash -i" });
     await until(
       () => host.shown.includes('# '),
       () => host.shown,

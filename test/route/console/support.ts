@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { describe } from 'vitest';
+import { afterAll, describe } from 'vitest';
 import { fail, ok } from '../../../src/core/result.ts';
 import { Secret } from '../../../src/core/secret.ts';
 import type { ConsoleTimes } from '../../../src/route/console/dialogue.ts';
@@ -59,7 +59,13 @@ export interface Given {
   readonly times?: Partial<ConsoleTimes>;
 }
 
-/** A console in a simulated weather, and a route through it. */
+const consoles: TestConsole[] = [];
+
+afterAll(() => {
+  for (const { host } of consoles.splice(0)) host.end();
+});
+
+/** A console in simulated weather, and a route through it. It ends with the tests of the file. */
 export function consoleOf(weather: Weather = {}, given: Given = {}): TestConsole {
   const home = mkdtempSync(join(tmpdir(), 'remedy-console-'));
   const host = new SimulatedHost(given.command ?? `sh ${import.meta.dirname}/fake-login.sh`, {
@@ -105,7 +111,14 @@ export function consoleOf(weather: Weather = {}, given: Given = {}): TestConsole
         : ok(host.wire(weather, lines));
     },
   });
-  return { host, route, transcript: () => transcript, notices, home, lines: () => lines };
+  const made = { host, route, transcript: () => transcript, notices, home, lines: () => lines };
+  consoles.push(made);
+  return made;
+}
+
+/** A console on a line that does no harm. */
+export function start(given: Given = {}): TestConsole {
+  return consoleOf({}, given);
 }
 
 /** What a run is given, and all that came of it. */

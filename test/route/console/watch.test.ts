@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ok } from '../../../src/core/result.ts';
 import { Secret } from '../../../src/core/secret.ts';
 import { agentLines } from '../../../src/route/console/agent.ts';
@@ -13,28 +13,15 @@ import { createConsoleRoute } from '../../../src/route/console/route.ts';
 import type { Route } from '../../../src/route/route.ts';
 import {
   atRoot,
-  consoleOf,
+  start,
   hasTool,
   opened,
   password,
   runOptions,
   until,
   user,
-  type Given,
   type TestConsole,
 } from './support.ts';
-
-const consoles: TestConsole[] = [];
-
-afterAll(() => {
-  for (const { host } of consoles.splice(0)) host.end();
-});
-
-function start(given: Given): TestConsole {
-  const made = consoleOf({}, given);
-  consoles.push(made);
-  return made;
-}
 
 const shells = ['dash', 'bash', 'busybox sh', 'mksh'].filter((shell) =>
   hasTool(shell.split(' ')[0] ?? ''),
