@@ -8,9 +8,6 @@ LIB=$1 LAB=$2 name=$3 cgroup=$4 kernel=$5
 source "$LIB/state.sh"
 # shellcheck source=disk.sh
 source "$LIB/disk.sh"
-dir=$LAB/hosts/$name
-info=$dir/info
-root=$dir/mount/root
 exec 2>"$dir/boot.log"
 
 record_process "$dir/boot.pid" "$$"

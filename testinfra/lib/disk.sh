@@ -1,7 +1,11 @@
 # shellcheck shell=bash
 # A host's disk: the base root, and over it what makes it this host.
-# Reads $LAB, $name, $dir, $info, $root and $cgroup.
-# shellcheck disable=SC2154 # They are set by who sources this.
+# Reads $LAB, $name and $cgroup of who sources this; gives $dir, $info and $root.
+# shellcheck disable=SC2154
+
+dir=$LAB/hosts/$name
+info=$dir/info
+root=$dir/mount/root
 
 # Put a file where it belongs, whatever the base root has there.
 place() {
