@@ -22,7 +22,7 @@ import {
   type TargetOptions,
 } from '../route/target.ts';
 import type { Operator } from '../walk/access.ts';
-import type { MeantHost } from '../run/identity.ts';
+import type { HostRun } from '../run/host-run.ts';
 import type { Prober } from '../run/prove.ts';
 import type { ProofLevel } from '../run/result.ts';
 import { askSecret, canAsk, takeSecret } from './prompt.ts';
@@ -40,7 +40,7 @@ export interface Ways {
   readonly prober: Prober | null;
   readonly proofWanted: ProofLevel;
   readonly forgetHostKeys: string;
-  readonly meant: MeantHost;
+  readonly meant: HostRun['meant'];
 }
 
 /**
@@ -143,7 +143,7 @@ export async function resolveRoutes(
     prober: client.prober(way),
     proofWanted: flags.host === undefined ? 'banner' : 'login',
     forgetHostKeys: forgetCommand(target, flags.knownHosts ?? null),
-    meant: { name: flags.hostIs ?? null, recordedKeys: await recordedKeys(target) },
+    meant: { name: flags.hostIs ?? null, recordedKeys: async () => recordedKeys(target) },
   };
 }
 

@@ -22,7 +22,10 @@ export interface HostRun {
   /** Who is at work, where the way in is a login by ssh to the host itself. */
   readonly operator: (route: Route, session: Session) => Operator | null;
   /** By what the host behind a way in is told from another one. */
-  readonly meant: MeantHost;
+  readonly meant: Pick<MeantHost, 'name'> & {
+    /** Read only where a host is to be compared. */
+    readonly recordedKeys: () => Promise<MeantHost['recordedKeys']>;
+  };
   /** True where the route is a login to the endpoint itself: then it works already. */
   readonly isEndpoint: (route: Route) => boolean;
   /** What is to be done, once the endpoint is known in full. */

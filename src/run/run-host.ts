@@ -57,7 +57,7 @@ export async function runHost(run: HostRun): Promise<HostResult> {
 async function runWork(state: HostState): Promise<HostResult> {
   let work = unwrap(state.run.work(state.endpoint));
   let facts = await state.observe(work, false);
-  checkIdentity(state, facts);
+  await checkIdentity(state, facts);
   state.connection.mustBeSame(async (session, signal) => {
     const seen = await observe(session, [identityRequest], signal);
     return seen.ok && isSameHost(facts.get(identityRequest), seen.value.get(identityRequest));
@@ -91,13 +91,14 @@ async function runWork(state: HostState): Promise<HostResult> {
 }
 
 /** Refuses a host that is not the one that was meant: a console is easily mistaken for another. */
-function checkIdentity(state: HostState, facts: FactSet): void {
+async function checkIdentity(state: HostState, facts: FactSet): Promise<void> {
   const { meant } = state.run;
   const { route } = state.connection;
   if (meant.name === null && (state.isEndpoint || route.kind === 'local')) {
     return;
   }
-  const found = judgeIdentity(meant, facts, state.endpoint);
+  const recordedKeys = await meant.recordedKeys();
+  const found = judgeIdentity({ name: meant.name, recordedKeys }, facts, state.endpoint);
   if (found.verdict === 'same') {
     return;
   }

@@ -109,7 +109,7 @@ describe('no secret is in the text of', () => {
       clientAddress: () => null,
       operator: () => null,
       isEndpoint: () => true,
-      meant: { name: null, recordedKeys: [] },
+      meant: { name: null, recordedKeys: async () => [] },
       work: () => ok(playbookWork([])),
       dryRun: false,
       guardSeconds: 120,
