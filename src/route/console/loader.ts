@@ -3,6 +3,7 @@ import type { UpFrame } from './frame.ts';
 import { posixCrc } from './check.ts';
 import { deliver, type DeliveryWay } from './deliver.ts';
 import { LinkLost } from './answers.ts';
+import { mostSilent } from './pace.ts';
 import { split } from './word.ts';
 
 /**
@@ -24,7 +25,6 @@ const check = '#x\r set -- $(printf %s "$a"|cksum);echo $N $1.${#a}.\r';
 const run = ' eval "$a"\r';
 
 const mostRounds = 60;
-const mostSilentRounds = 8;
 const tries = 4;
 
 /**
@@ -54,7 +54,7 @@ class Loader {
   }
 
   async load(): Promise<UpFrame | null> {
-    for (let round = 0; round < mostRounds && this.#silentRounds < mostSilentRounds; round += 1) {
+    for (let round = 0; round < mostRounds && this.#silentRounds < mostSilent; round += 1) {
       if (round > 0) {
         await interrupt(this.#way);
       }

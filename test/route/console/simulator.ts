@@ -19,8 +19,6 @@ export interface Weather {
   readonly baud?: number;
   /** Milliseconds in each direction. */
   readonly latencyMs?: number;
-  /** Nothing comes or goes for so long, once in `everyMs`. */
-  readonly stall?: { readonly ms: number; readonly everyMs: number };
   /** Text that the host writes in between, once in so many bytes of output. */
   readonly noise?: { readonly text: string; readonly everyBytes: number };
   readonly oneByteAtATime?: boolean;
@@ -40,7 +38,6 @@ class Direction {
   readonly #weather: Weather;
   readonly #deliver: (bytes: Buffer) => void;
   readonly #random: () => number;
-  readonly #began = performance.now();
   readonly #queue: number[] = [];
   #sinceBurst = 0;
   #sinceNoise = 0;
@@ -97,16 +94,12 @@ class Direction {
 
   #pump(): void {
     if (this.#timer !== null || this.#queue.length === 0) return;
-    const { baud, latencyMs = 0, stall, oneByteAtATime } = this.#weather;
+    const { baud, latencyMs = 0, oneByteAtATime } = this.#weather;
     const now = performance.now();
     const most = oneByteAtATime === true ? 1 : baud === undefined ? 65_536 : 64;
     const bytes = Buffer.from(this.#queue.splice(0, most));
     const lineMs = baud === undefined ? 0 : (bytes.length * 10_000) / baud;
     this.#busyUntil = Math.max(this.#busyUntil, this.#held, now) + lineMs;
-    if (stall !== undefined) {
-      const inCycle = (this.#busyUntil - this.#began) % stall.everyMs;
-      if (inCycle > stall.everyMs - stall.ms) this.#busyUntil += stall.everyMs - inCycle;
-    }
     setTimeout(
       () => {
         if (!this.cut) this.#deliver(bytes);
@@ -185,6 +178,12 @@ export class SimulatedHost {
   /** Does something once, when a text was typed or shown that fits. */
   when(where: 'typed' | 'shown', pattern: RegExp, act: () => void): void {
     this.#watches.push({ where, pattern, act });
+  }
+
+  /** Nothing comes or goes for so long. */
+  stall(ms: number): void {
+    this.#up?.hold(ms);
+    this.#down?.hold(ms);
   }
 
   /** The next bytes that are typed are lost. */
