@@ -75,9 +75,8 @@ class Deliverer {
   #barren = 0;
   /** Pieces on their way that were refused. */
   #refused = 0;
-  /** Answers that may still come to what was sent twice in silence: each is no news, and no refusal. */
+  /** Answers that may still come to what was sent again in a stall: each is no news, and no refusal. */
   #echoes = 0;
-  #isHeard = false;
 
   constructor(way: DeliveryWay, delivery: Delivery, from: number) {
     this.#way = way;
@@ -114,7 +113,6 @@ class Deliverer {
 
   /** Takes an answer; true where with it all that is on its way has been refused. */
   #isRefusal(said: number): boolean {
-    this.#isHeard = true;
     if (said > this.#arrived && said <= this.#highest) {
       this.#advance(said);
       return false;
@@ -155,9 +153,8 @@ class Deliverer {
     portion.wasDamaged();
     line.drop();
     if (timedOut) {
-      // Silence behind an answer: nothing is on its way any more.
-      this.#echoes = (this.#isHeard ? 0 : this.#echoes) + this.#flight.length + 1;
-      this.#isHeard = false;
+      // Silence behind an answer is a loss; silence behind silence a stall, and all of it may yet come.
+      this.#echoes = this.#silent < 2 ? 0 : this.#echoes + this.#flight.length;
       // What is left of a damaged line ends here.
       line.type('\r');
       await answers.quiet(pace.quietMs);
@@ -174,7 +171,6 @@ class Deliverer {
       if (late === null) {
         return;
       }
-      this.#isHeard = true;
       this.#echoes = Math.max(0, this.#echoes - 1);
       this.#arrived = late > this.#arrived && late <= this.#highest ? late : this.#arrived;
     }

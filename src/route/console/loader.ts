@@ -17,10 +17,12 @@ import { split } from './word.ts';
  * 3. how the text is checked, once the loop was ended by `#x`;
  * 4. the text is run.
  *
+ * A letter lost from the loop's condition ends it; it must not make it run wild.
+ *
  * What has come stays in the shell's variable `a`, whatever is damaged afterwards.
  */
 const loop =
-  ' while echo $N ${#a} ${#a};read -r n k l;do case .$n.$k in .#x*)break;;.#${#a}.${#l})a="$a$l\r";;esac;done\r';
+  ' while echo $N ${#a} ${#a}&&read -r n k l;do case .$n.$k in .#x*)break;;.#${#a}.${#l})a="$a$l\r";;esac;done\r';
 const check = '#x\r set -- $(printf %s "$a"|cksum);echo $N $1.${#a}.\r';
 const run = ' eval "$a"\r';
 

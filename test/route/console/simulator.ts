@@ -24,6 +24,8 @@ export interface Weather {
   readonly oneByteAtATime?: boolean;
 }
 
+const mostWaiting = 8192;
+
 /** A random source that gives the same numbers in each run. */
 function dice(seed: number): () => number {
   let state = seed;
@@ -57,6 +59,11 @@ class Direction {
   /** The next bytes are lost. */
   lose(bytes: number): void {
     this.#lose = bytes;
+  }
+
+  /** Bytes that are not delivered yet. */
+  get waiting(): number {
+    return this.#queue.length;
   }
 
   /** Nothing is delivered for so long. */
@@ -221,9 +228,21 @@ export class SimulatedHost {
     this.#child.stdin?.destroy();
   }
 
+  /** A line has little room: what writes to it waits. */
+  #hold(): void {
+    const { stdout } = this.#child;
+    if ((this.#up?.waiting ?? 0) < mostWaiting) {
+      stdout?.resume();
+    } else {
+      stdout?.pause();
+      setTimeout(() => this.#hold(), 10);
+    }
+  }
+
   #onOutput(bytes: Buffer): void {
     this.shown += bytes.toString('latin1');
     this.#up?.push(bytes, this.#noise);
     this.#look('shown');
+    this.#hold();
   }
 }
