@@ -41,8 +41,16 @@ export interface Delivery {
   readonly length: number;
   /** Types the piece that begins at `from`, of about so many characters; gives where the next one begins. */
   type(from: number, characters: number): number;
-  /** How much has come, as the host says next; null at the end of the time. */
-  arrived(timeoutMs: number): Promise<number | null>;
+  /** What the host says next; null at the end of the time. */
+  heard(timeoutMs: number): Promise<Arrival | null>;
+}
+
+/** What a host says to a piece. */
+export interface Arrival {
+  /** How much of the text has come. */
+  readonly has: number;
+  /** Where the piece begins that it says it to; null of one that was damaged. */
+  readonly of: number | null;
 }
 
 /** The line that a text is delivered over, and what is known of it. */
@@ -62,6 +70,12 @@ export async function deliver(way: DeliveryWay, delivery: Delivery, from: number
   await new Deliverer(way, delivery, from).run();
 }
 
+interface Piece {
+  readonly from: number;
+  readonly end: number;
+  readonly typed: number;
+}
+
 class Deliverer {
   readonly #way: DeliveryWay;
   readonly #delivery: Delivery;
@@ -69,14 +83,12 @@ class Deliverer {
   #next: number;
   /** After going back, an answer may still come to what was sent before. */
   #highest: number;
-  #flight: { readonly end: number; readonly typed: number }[] = [];
+  #flight: Piece[] = [];
   /** How often in a row nothing came, or a piece was refused. */
   #silent = 0;
   #barren = 0;
   /** Pieces on their way that were refused. */
   #refused = 0;
-  /** Answers that may still come to what was sent again in a stall: each is no news, and no refusal. */
-  #echoes = 0;
 
   constructor(way: DeliveryWay, delivery: Delivery, from: number) {
     this.#way = way;
@@ -91,7 +103,7 @@ class Deliverer {
     while (this.#arrived < this.#delivery.length) {
       this.#send();
       const patience = this.#refused > 0 ? pace.quietMs : pace.patience(this.#silent);
-      const said = await this.#delivery.arrived(patience);
+      const said = await this.#delivery.heard(patience);
       if (said === null || this.#isRefusal(said)) {
         await this.#goBack(said === null);
       }
@@ -105,25 +117,23 @@ class Deliverer {
     const hasRoom = (): boolean =>
       this.#next === this.#arrived || this.#next - this.#arrived < portion.room;
     while (this.#next < length && hasRoom()) {
-      this.#next = this.#delivery.type(this.#next, portion.data);
-      this.#flight.push({ end: this.#next, typed: performance.now() });
+      const from = this.#next;
+      this.#next = this.#delivery.type(from, portion.data);
+      this.#flight.push({ from, end: this.#next, typed: performance.now() });
     }
     this.#highest = Math.max(this.#highest, this.#next);
   }
 
   /** Takes an answer; true where with it all that is on its way has been refused. */
-  #isRefusal(said: number): boolean {
-    if (said > this.#arrived && said <= this.#highest) {
-      this.#advance(said);
+  #isRefusal({ has, of }: Arrival): boolean {
+    if (has > this.#arrived && has <= this.#highest) {
+      this.#advance(has);
       return false;
     }
-    if (this.#echoes > 0) {
-      this.#echoes -= 1;
-      this.#silent = 0;
-      return false;
-    }
+    // After a stall answers come to what was sent before: those are no refusals of what is on its way.
+    const isOurs = of === null || this.#flight.some(({ from }) => from === of);
     // What is on its way behind a damaged piece is refused, too.
-    this.#refused += said === this.#arrived ? 1 : 0;
+    this.#refused += has === this.#arrived && isOurs ? 1 : 0;
     return this.#refused >= this.#flight.length;
   }
 
@@ -153,8 +163,6 @@ class Deliverer {
     portion.wasDamaged();
     line.drop();
     if (timedOut) {
-      // Silence behind an answer is a loss; silence behind silence a stall, and all of it may yet come.
-      this.#echoes = this.#silent < 2 ? 0 : this.#echoes + this.#flight.length;
       // What is left of a damaged line ends here.
       line.type('\r');
       await answers.quiet(pace.quietMs);
@@ -167,12 +175,12 @@ class Deliverer {
 
   async #takeLate(): Promise<void> {
     for (;;) {
-      const late = await this.#delivery.arrived(0);
+      const late = await this.#delivery.heard(0);
       if (late === null) {
         return;
       }
-      this.#echoes = Math.max(0, this.#echoes - 1);
-      this.#arrived = late > this.#arrived && late <= this.#highest ? late : this.#arrived;
+      const isNews = late.has > this.#arrived && late.has <= this.#highest;
+      this.#arrived = isNews ? late.has : this.#arrived;
     }
   }
 }
