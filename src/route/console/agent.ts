@@ -103,7 +103,7 @@ if [ "$1.$2" = "$cur.$got" ]; then
 if put "$3" >>"$D/up-$1"; then got=$((got + ${'${#3}'}))
 else got=$(size "$D/up-$1"); say F "$1" full; return; fi
 fi
-say A "$cur" "$got"
+say A "$cur" "$got" "$2"
 }
 # w SEQ KEY FORMAT DIGEST: the upload is whole.
 do_w() {

@@ -110,13 +110,13 @@ export class Answers {
     });
   }
 
-  /** What a pattern finds in the next line that is no answer of an agent; null at the end of the time. */
-  async nextWord(pattern: RegExp, timeoutMs: number): Promise<string | null> {
+  /** What the groups of a pattern find in the next line that is no answer of an agent; null at the end of the time. */
+  async nextWords(pattern: RegExp, timeoutMs: number): Promise<readonly string[] | null> {
     return this.#waitFor(timeoutMs, () => {
       while (this.#others.length > 0) {
-        const found = pattern.exec(this.#others.shift()?.trimEnd() ?? '')?.[1];
-        if (found !== undefined) {
-          return found;
+        const found = pattern.exec(this.#others.shift()?.trimEnd() ?? '');
+        if (found !== null) {
+          return found.slice(1).map((word: string | undefined) => word ?? '');
         }
       }
       return null;

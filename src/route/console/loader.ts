@@ -1,8 +1,9 @@
 import { agentLines, type AgentOptions } from './agent.ts';
 import type { UpFrame } from './frame.ts';
 import { posixCrc } from './check.ts';
-import { deliver, type DeliveryWay } from './deliver.ts';
+import { deliver, type Arrival, type Delivery, type DeliveryWay } from './deliver.ts';
 import { LinkLost } from './answers.ts';
+import { mostSilent } from './pace.ts';
 import { split } from './word.ts';
 
 /**
@@ -16,15 +17,16 @@ import { split } from './word.ts';
  * 3. how the text is checked, once the loop was ended by `#x`;
  * 4. the text is run.
  *
+ * A letter lost from the loop's condition ends it; it must not make it run wild.
+ *
  * What has come stays in the shell's variable `a`, whatever is damaged afterwards.
  */
 const loop =
-  ' while echo $N ${#a} ${#a};read -r n k l;do case .$n.$k in .#x*)break;;.#${#a}.${#l})a="$a$l\r";;esac;done\r';
+  ' while echo $N ${#a} ${#a} $n&&read -r n k l;do case .$n.$k in .#x*)break;;.#${#a}.${#l})a="$a$l\r";;esac;done\r';
 const check = '#x\r set -- $(printf %s "$a"|cksum);echo $N $1.${#a}.\r';
 const run = ' eval "$a"\r';
 
 const mostRounds = 60;
-const mostSilentRounds = 8;
 const tries = 4;
 
 /**
@@ -54,7 +56,7 @@ class Loader {
   }
 
   async load(): Promise<UpFrame | null> {
-    for (let round = 0; round < mostRounds && this.#silentRounds < mostSilentRounds; round += 1) {
+    for (let round = 0; round < mostRounds && this.#silentRounds < mostSilent; round += 1) {
       if (round > 0) {
         await interrupt(this.#way);
       }
@@ -95,7 +97,7 @@ class Loader {
     return true;
   }
 
-  get #delivery() {
+  get #delivery(): Delivery {
     return {
       length: this.#starts.at(-1) ?? 0,
       type: (from: number): number => {
@@ -103,7 +105,7 @@ class Loader {
         this.#way.line.type(`#${from} ${line.length} ${line}\r`);
         return from + line.length + 1;
       },
-      arrived: async (timeoutMs: number) => this.#arrived(timeoutMs),
+      heard: async (timeoutMs: number) => this.#heard(timeoutMs),
     };
   }
 
@@ -114,7 +116,8 @@ class Loader {
     const pattern = new RegExp(`${this.#nonce} (\\d*\\.\\d+)\\.$`);
     for (let silent = 0; silent < tries; silent += 1) {
       this.#way.line.type(check);
-      const said = await this.#heard(pattern, silent);
+      const words = await this.#wait(pattern, this.#way.pace.patience(silent));
+      const said = words?.[0] ?? null;
       if (said === right || said === `.${text.length}`) {
         return true;
       }
@@ -149,24 +152,22 @@ class Loader {
     answers.drop();
     const typed = performance.now();
     line.type(text);
-    const said = await this.#arrived(pace.patience(this.#silentRounds));
+    const said = await this.#heard(pace.patience(this.#silentRounds));
     if (said !== null) {
       pace.learn(performance.now() - typed);
     }
-    return said;
+    return said?.has ?? null;
   }
 
-  async #arrived(timeoutMs: number): Promise<number | null> {
-    const said = await this.#wait(new RegExp(`${this.#nonce} (\\d{1,5}) \\1$`), timeoutMs);
-    return said === null ? null : Number(said);
+  async #heard(timeoutMs: number): Promise<Arrival | null> {
+    // The number that counts is said twice, so that no damaged one is believed.
+    const pattern = new RegExp(`${this.#nonce} (\\d{1,5}) \\1(?: #(\\w{1,5}))?$`);
+    const words = await this.#wait(pattern, timeoutMs);
+    return words === null ? null : { has: Number(words[0]), of: Number(words[1] || 'x') };
   }
 
-  async #heard(pattern: RegExp, silent: number): Promise<string | null> {
-    return this.#wait(pattern, this.#way.pace.patience(silent));
-  }
-
-  async #wait(pattern: RegExp, timeoutMs: number): Promise<string | null> {
-    const said = await this.#way.answers.nextWord(pattern, timeoutMs);
+  async #wait(pattern: RegExp, timeoutMs: number): Promise<readonly string[] | null> {
+    const said = await this.#way.answers.nextWords(pattern, timeoutMs);
     this.#silentRounds = said === null ? this.#silentRounds : 0;
     return said;
   }

@@ -1,5 +1,5 @@
 import { LinkLost, NoRoom } from './answers.ts';
-import { deliver, type Portion } from './deliver.ts';
+import { deliver, type Arrival, type Portion } from './deliver.ts';
 import type { Talk } from './talk.ts';
 
 /**
@@ -22,7 +22,7 @@ export async function sendText(
       talk.say(['u', key, String(start), data]);
       return start + data.length;
     },
-    arrived: async (timeoutMs: number): Promise<number | null> => {
+    heard: async (timeoutMs: number): Promise<Arrival | null> => {
       const answer = await talk.answers.next(({ verb }) => 'ANF'.includes(verb), timeoutMs);
       if (answer?.verb === 'F') {
         throw new NoRoom('there is no room on the host for the program');
@@ -30,7 +30,11 @@ export async function sendText(
       if (answer !== null && answer.words[0] !== key) {
         throw new LinkLost('the agent on the host is another one', false);
       }
-      return answer === null ? null : Number(answer.words[1]);
+      if (answer === null) {
+        return null;
+      }
+      const [, has, of = -1] = answer.words;
+      return { has: Number(has), of: answer.verb === 'N' ? null : Number(of) };
     },
   };
   await deliver(way, delivery, from);

@@ -5,7 +5,7 @@ import { Secret } from '../../../src/core/secret.ts';
 import { agentLines } from '../../../src/route/console/agent.ts';
 import { Answers, LinkLost } from '../../../src/route/console/answers.ts';
 import { checkAlphabet, checkValue, posixCrc } from '../../../src/route/console/check.ts';
-import { deliver, Portion } from '../../../src/route/console/deliver.ts';
+import { deliver, Portion, type Arrival } from '../../../src/route/console/deliver.ts';
 import { downFrame, maxLineBytes, upFrame } from '../../../src/route/console/frame.ts';
 import { Line } from '../../../src/route/console/line.ts';
 import { Pace } from '../../../src/route/console/pace.ts';
@@ -112,9 +112,9 @@ describe('what is delivered', () => {
         line.type('piece\r');
         return 10;
       },
-      arrived: async (): Promise<number | null> => {
+      heard: async (): Promise<Arrival | null> => {
         silent -= 1;
-        return silent === -1 ? 10 : null;
+        return silent === -1 ? { has: 10, of: 0 } : null;
       },
     };
     say('\u0013');

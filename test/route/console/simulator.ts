@@ -19,12 +19,12 @@ export interface Weather {
   readonly baud?: number;
   /** Milliseconds in each direction. */
   readonly latencyMs?: number;
-  /** Nothing comes or goes for so long, once in `everyMs`. */
-  readonly stall?: { readonly ms: number; readonly everyMs: number };
   /** Text that the host writes in between, once in so many bytes of output. */
   readonly noise?: { readonly text: string; readonly everyBytes: number };
   readonly oneByteAtATime?: boolean;
 }
+
+const mostWaiting = 8192;
 
 /** A random source that gives the same numbers in each run. */
 function dice(seed: number): () => number {
@@ -41,7 +41,6 @@ export class Direction {
   readonly #weather: Weather;
   readonly #deliver: (bytes: Buffer) => void;
   readonly #random: () => number;
-  readonly #began = performance.now();
   readonly #queue: number[] = [];
   #sinceBurst = 0;
   #sinceNoise = 0;
@@ -61,6 +60,11 @@ export class Direction {
   /** The next bytes are lost. */
   lose(bytes: number): void {
     this.#lose = bytes;
+  }
+
+  /** Bytes that are not delivered yet. */
+  get waiting(): number {
+    return this.#queue.length;
   }
 
   /** Nothing is delivered for so long. */
@@ -98,16 +102,12 @@ export class Direction {
 
   #pump(): void {
     if (this.#timer !== null || this.#queue.length === 0) return;
-    const { baud, latencyMs = 0, stall, oneByteAtATime } = this.#weather;
+    const { baud, latencyMs = 0, oneByteAtATime } = this.#weather;
     const now = performance.now();
     const most = oneByteAtATime === true ? 1 : baud === undefined ? 65_536 : 64;
     const bytes = Buffer.from(this.#queue.splice(0, most));
     const lineMs = baud === undefined ? 0 : (bytes.length * 10_000) / baud;
     this.#busyUntil = Math.max(this.#busyUntil, this.#held, now) + lineMs;
-    if (stall !== undefined) {
-      const inCycle = (this.#busyUntil - this.#began) % stall.everyMs;
-      if (inCycle > stall.everyMs - stall.ms) this.#busyUntil += stall.everyMs - inCycle;
-    }
     setTimeout(
       () => {
         if (!this.cut) this.#deliver(bytes);
@@ -188,6 +188,12 @@ export class SimulatedHost {
     this.#watches.push({ where, pattern, act });
   }
 
+  /** Nothing comes or goes for so long. */
+  stall(ms: number): void {
+    this.#up?.hold(ms);
+    this.#down?.hold(ms);
+  }
+
   /** The next bytes that are typed are lost. */
   lose(bytes: number): void {
     this.#down?.lose(bytes);
@@ -228,9 +234,21 @@ export class SimulatedHost {
     this.#child.stdin?.destroy();
   }
 
+  /** A line has little room: what writes to it waits. */
+  #hold(): void {
+    const { stdout } = this.#child;
+    if ((this.#up?.waiting ?? 0) < mostWaiting) {
+      stdout?.resume();
+    } else {
+      stdout?.pause();
+      setTimeout(() => this.#hold(), 10);
+    }
+  }
+
   #onOutput(bytes: Buffer): void {
     this.shown += bytes.toString('latin1');
     this.#up?.push(bytes, this.#noise);
     this.#look('shown');
+    this.#hold();
   }
 }
