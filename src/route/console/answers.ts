@@ -31,6 +31,11 @@ export class Forgotten extends LinkLost {
   }
 }
 
+export const stoppedHere = 'it was stopped from here';
+
+/** What was waited for is not waited for any longer; the link is as good as before. */
+export class Interrupted extends Error {}
+
 const maxPendingLine = 8192;
 const keptLines = 400;
 const promptMs = 250;
@@ -74,6 +79,7 @@ export class Answers {
   #others: string[] = [];
   #over: string | null = null;
   #wake: (() => void) | null = null;
+  #signal: AbortSignal | null = null;
 
   constructor(line: Line) {
     this.#mask = line.mask;
@@ -93,6 +99,19 @@ export class Answers {
   hear(nonce: string, check: CheckKind | null): void {
     this.#nonce = nonce;
     this.#check = check;
+  }
+
+  /** Does something that ends with `Interrupted` where it waits after the signal. */
+  async heed<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const wake = (): void => this.#wake?.();
+    this.#signal = signal;
+    signal.addEventListener('abort', wake);
+    try {
+      return await work();
+    } finally {
+      this.#signal = null;
+      signal.removeEventListener('abort', wake);
+    }
   }
 
   /** Forgets answers that nobody waits for. */
@@ -134,10 +153,13 @@ export class Answers {
     }
   }
 
-  /** @throws LinkLost where the login or the line is gone. */
+  /** @throws LinkLost where the login or the line is gone; Interrupted where it is not wanted any more. */
   check(): void {
     if (this.#over !== null) {
       throw new LinkLost(this.#over, true, shellsGone.includes(this.#over));
+    }
+    if (this.#signal?.aborted === true) {
+      throw new Interrupted(stoppedHere);
     }
   }
 

@@ -156,9 +156,9 @@ export function passwordShownFailure(place: ConsolePlace, name: 'console' | 'sud
   };
 }
 
-/** The failure, which says too that a shell may have stayed open; `guarded`: the host ends it in time. */
-export function stillOpen(failure: Failure, guarded: boolean): Failure {
-  return { ...failure, access: `${failure.access} ${stillOpenWords(guarded)}` };
+/** The failure, which says too what was left open on the host; null: nothing. */
+export function withLeft(failure: Failure, left: string | null): Failure {
+  return left === null ? failure : { ...failure, access: `${failure.access} ${left}` };
 }
 
 /** What a person must know of a shell that may have stayed open. */

@@ -1,6 +1,6 @@
 import type { Failure } from '../../core/failure.ts';
 import { Stop, type Dialogue } from './dialogue.ts';
-import { maintenanceOpenWords } from './failure.ts';
+import { maintenanceOpenWords, withLeft } from './failure.ts';
 
 const isOut = (waiting: string): boolean => waiting === 'login';
 
@@ -57,7 +57,7 @@ export async function leaveShell(dialogue: Dialogue): Promise<boolean> {
 /** Leaves the shell of sulogin(8) open: to end it goes on with the boot, which is for a person to decide. */
 export function leaveMaintenance({ line }: Dialogue, failure: Failure): Failure {
   line.type(restoreShell);
-  return { ...failure, access: `${failure.access} ${maintenanceOpenWords}` };
+  return withLeft(failure, maintenanceOpenWords);
 }
 
 async function quietly(work: () => Promise<boolean>, otherwise: () => boolean): Promise<boolean> {

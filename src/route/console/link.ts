@@ -46,6 +46,11 @@ export class AgentLink {
     this.#talk.answers.end();
   }
 
+  /** Does something with the agent that ends with `Interrupted` as soon as the signal says so. */
+  async heed<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return this.#talk.answers.heed(signal, work);
+  }
+
   /**
    * Starts an agent in the shell that reads the line now.
    *

@@ -28,6 +28,8 @@ const run = ' eval "$a"\r';
 
 const mostRounds = 60;
 const tries = 4;
+/** Begins nowhere: what is said before the first piece is no answer to one. */
+const noPiece = -1;
 
 /**
  * Brings the agent into the shell that reads the line now, and starts it. Gives its first words; null
@@ -163,7 +165,11 @@ class Loader {
     // The number that counts is said twice, so that no damaged one is believed.
     const pattern = new RegExp(`${this.#nonce} (\\d{1,5}) \\1(?: #(\\w{1,5}))?$`);
     const words = await this.#wait(pattern, timeoutMs);
-    return words === null ? null : { has: Number(words[0]), of: Number(words[1] || 'x') };
+    if (words === null) {
+      return null;
+    }
+    const [has, piece = ''] = words;
+    return { has: Number(has), of: piece === '' ? noPiece : Number(piece) };
   }
 
   async #wait(pattern: RegExp, timeoutMs: number): Promise<readonly string[] | null> {

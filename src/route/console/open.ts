@@ -8,12 +8,13 @@ import {
   maintenanceOpenWords,
   noRoomFailure,
   stillOpenWords,
+  withLeft,
 } from './failure.ts';
 import { leaveShell, restoreShell } from './leave-shell.ts';
 import { Dialogue, usualTimes } from './dialogue.ts';
 import { Line } from './line.ts';
 import type { AgentOptions } from './agent.ts';
-import { LinkLost } from './answers.ts';
+import { Interrupted, LinkLost } from './answers.ts';
 import { AgentLink } from './link.ts';
 import { saysBusy, waitingFor } from './prompts.ts';
 import { interruptedFailure } from '../ssh-failure.ts';
@@ -77,37 +78,54 @@ export async function openConsole(
     await hangUp();
     return left;
   };
-  try {
-    await link.start();
-  } catch (error) {
-    link.end();
-    if (!(error instanceof LinkLost)) {
-      await hangUp();
-      throw error;
-    }
-    const left = await leaveUnled(line, login, { lost: error, shell: shell.value });
+  const started = await startAgent(link, signal).catch(async (error: unknown) => {
     await hangUp();
-    const failure = linkFailure(login, error.message);
-    return fail(left === null ? failure : { ...failure, access: `${failure.access} ${left}` });
+    throw error;
+  });
+  if (started !== null) {
+    link.end();
+    const left = await leaveUnled(line, login, { lost: started, shell: shell.value });
+    await hangUp();
+    const isLost = started instanceof LinkLost;
+    const failure = isLost ? linkFailure(login, started.message) : interruptedFailure();
+    return fail(withLeft(failure, left));
+  }
+  if (signal.aborted) {
+    return fail(withLeft(interruptedFailure(), await close()));
   }
   if (link.tools.folder === null) {
-    const left = await close();
     const why = 'none of /run, /dev/shm, /tmp and /var/tmp takes 64 KiB.';
-    return fail(noRoomFailure(left === null ? why : `${why} ${left}`));
+    return fail(withLeft(noRoomFailure(why), await close()));
   }
   return ok({ link, shell: shell.value, hangUp, close });
+}
+
+/** Why no agent could be started; null where one was. */
+async function startAgent(
+  link: AgentLink,
+  signal: AbortSignal,
+): Promise<LinkLost | Interrupted | null> {
+  try {
+    await link.heed(signal, async () => link.start());
+    return null;
+  } catch (error) {
+    if (error instanceof LinkLost || error instanceof Interrupted) {
+      return error;
+    }
+    throw error;
+  }
 }
 
 /** Logs out of a shell in which no agent came up; says so where a shell may have stayed open. */
 async function leaveUnled(
   line: Line,
   login: ConsoleLogin,
-  { lost, shell }: { readonly lost: LinkLost; readonly shell: ReachedShell },
+  { lost, shell }: { readonly lost: LinkLost | Interrupted; readonly shell: ReachedShell },
 ): Promise<string | null> {
-  if (lost.isOut) {
+  if (lost instanceof LinkLost && lost.isOut) {
     return null;
   }
-  if (lost.session) {
+  if (lost instanceof LinkLost && lost.session) {
     return shell.maintenance ? maintenanceOpenWords : stillOpenWords(true);
   }
   const times = { ...usualTimes, ...login.times };
@@ -116,9 +134,10 @@ async function leaveUnled(
   dialogue.isOurs = true;
   line.drop();
   try {
+    // Whatever there is of the agent must not read what is typed from here on.
+    line.type('\u0003\r');
     if (shell.maintenance) {
-      // Whatever there is of the agent must not read what a person types.
-      line.type(`\u0003\r${restoreShell}`);
+      line.type(restoreShell);
       return maintenanceOpenWords;
     }
     return (await leaveShell(dialogue)) ? null : stillOpenWords(true);

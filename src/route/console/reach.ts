@@ -12,8 +12,9 @@ import {
   noConsolePasswordFailure,
   noConsoleShellFailure,
   notBootedFailure,
-  stillOpen,
+  stillOpenWords,
   strayPasswordFailure,
+  withLeft,
 } from './failure.ts';
 import { askOwner, enterSh, hasStoppedJobs } from './found-shell.ts';
 import { leaveMaintenance, leaveShell, seeLogin } from './leave-shell.ts';
@@ -95,7 +96,7 @@ class Reach {
     }
     const seen = this.#isIn ? 'shell' : await seeLogin(this.#dialogue);
     const isOut = seen === 'shell' ? await leaveShell(this.#dialogue) : seen === 'other';
-    return isOut ? failure : stillOpen(failure, this.#isGuarded);
+    return withLeft(failure, isOut ? null : stillOpenWords(this.#isGuarded));
   }
 
   /** Does what the console waits for; the shell where it was reached, else null. */

@@ -7,7 +7,7 @@ import type { Exit, RunOptions, Session } from '../route.ts';
 import { exitOfStatus } from '../shell-status.ts';
 import { interruptedFailure } from '../ssh-failure.ts';
 import { linkFailure, noRoomFailure, type ConsolePlace } from './failure.ts';
-import { Forgotten, LinkLost, NoRoom } from './answers.ts';
+import { Forgotten, Interrupted, LinkLost, NoRoom, stoppedHere } from './answers.ts';
 import type { Progress } from './link.ts';
 import type { OpenConsole } from './open.ts';
 
@@ -81,10 +81,9 @@ export class ConsoleSession implements Session {
     let begun = false;
     const whole = await this.#insist(options, follower, async () => {
       if (!begun) {
-        await this.#open.link.upload(key, bytes);
-        if (signal.aborted) {
-          return interrupted;
-        }
+        const { link } = this.#open;
+        await link.heed(signal, async () => link.upload(key, bytes));
+        stopIf(signal.aborted, stoppedHere);
         begun = true;
       }
       // Asked for again after a loss: the host starts it only once.
@@ -96,21 +95,30 @@ export class ConsoleSession implements Session {
         ? ok({ type: 'lost', because: `${whole.error.what} ${whole.error.why}` })
         : fail(whole.error);
     }
-    if (whole.value === interrupted) {
-      return fail(interruptedFailure());
-    }
     await this.#open.link.clear(key).catch(() => undefined);
     return ok(whole.value);
   }
 
+  /** Passes on what a program says until it has ended; ends it where it is not waited for any longer. */
   async #follow(key: string, follower: Follower, signal: AbortSignal): Promise<Exit> {
+    const { link } = this.#open;
+    try {
+      return await link.heed(signal, async () => this.#exitOf(key, follower, signal));
+    } catch (error) {
+      if (!(error instanceof Interrupted)) {
+        throw error;
+      }
+      await link.kill(key);
+      return { type: 'lost', because: error.message };
+    }
+  }
+
+  async #exitOf(key: string, follower: Follower, signal: AbortSignal): Promise<Exit> {
     const { link } = this.#open;
     let waitMs = shortestPollMs;
     for (;;) {
-      if (signal.aborted || follower.isIdle) {
-        await link.kill(key);
-        return { type: 'lost', because: follower.why(signal) };
-      }
+      stopIf(signal.aborted, stoppedHere);
+      stopIf(follower.isIdle, follower.whyIdle);
       const asked = performance.now();
       const progress = await link.progress(key, 'out', follower.read);
       const answerMs = performance.now() - asked;
@@ -146,6 +154,9 @@ export class ConsoleSession implements Session {
       try {
         return ok(await work());
       } catch (error) {
+        if (error instanceof Interrupted) {
+          return fail(interruptedFailure());
+        }
         if (!(error instanceof LinkLost)) {
           throw error;
         }
@@ -211,8 +222,13 @@ export class ConsoleSession implements Session {
   }
 }
 
-const interrupted = 'interrupted' as const;
 const forgotten = 'The host was started anew, or what was stored on it was removed:';
+
+function stopIf(isWanted: boolean, why: string): void {
+  if (isWanted) {
+    throw new Interrupted(why);
+  }
+}
 
 /** Passes output on, and watches for silence. */
 class Follower {
@@ -241,9 +257,7 @@ class Follower {
     }
   }
 
-  why(signal: AbortSignal): string {
-    return signal.aborted
-      ? 'it was stopped from here'
-      : `no output for ${this.#options.idleMs / 1000} s`;
+  get whyIdle(): string {
+    return `no output for ${this.#options.idleMs / 1000} s`;
   }
 }

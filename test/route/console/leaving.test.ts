@@ -11,6 +11,11 @@ const atLogin = [
   /exec \/bin\/sh\r/,
   /RW=\$!\r/,
   /unset HISTFILE PROMPT/,
+  /while echo /,
+  /\r#\d{3} /,
+  /\|cksum\);/,
+  / eval "\$a"\r/,
+  /\r:p \d+ \d+ \.\r/,
 ] as const;
 
 atRoot.concurrent('a run that is stopped after its login', { timeout: 60_000 }, () => {
@@ -80,6 +85,20 @@ atRoot('a shell in which no agent comes up', { timeout: 60_000 }, () => {
     expect(await access(made, new LinkLost('none could be started', false))).not.toContain('open');
     expect(made.host.shown).toMatch(loggedOut);
     expect(made.host.shown).not.toContain('Login incorrect');
+  });
+
+  test('or came up the moment it was stopped, is left too', async () => {
+    const made = start();
+    const stop = new AbortController();
+    const real = Reflect.get(AgentLink.prototype, 'start');
+    vi.spyOn(AgentLink.prototype, 'start').mockImplementation(async function (this: AgentLink) {
+      await real.call(this);
+      stop.abort();
+    });
+    const session = await made.route.open(stop.signal);
+    expect(session).toMatchObject({ ok: false, error: { code: 'interrupted' } });
+    expect(session.ok ? '' : session.error.access).not.toContain('open');
+    expect(made.host.shown).toMatch(loggedOut);
   });
 
   test('and that cannot be left is said to be open', async () => {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -74,6 +75,22 @@ atRoot.concurrent('a console with a login', { timeout: 60_000 }, () => {
       () => pid,
     );
     await session.close();
+  });
+
+  test('a run that is stopped before its program is there begins nothing, and does not wait for the rest', async () => {
+    const { route, host, home, notices } = consoleOf({ baud: 115_200 });
+    const session = await opened(route);
+    const options = runOptions();
+    const megabyte = randomBytes(1_000_000).toString('base64');
+    // At this speed the whole would take a minute and a half.
+    host.when('typed', /\r:u k1 [1-9]/, () => options.stop.abort());
+    const result = await session.run(`touch ${home}/begun; : ${megabyte}`, options);
+    expect(result).toMatchObject({ ok: false, error: { code: 'interrupted' } });
+    expect(await session.run('exit 3', runOptions())).toMatchObject({ value: { code: 3 } });
+    await session.close();
+    expect(host.typed.length).toBeLessThan(100_000);
+    expect(existsSync(join(home, 'begun'))).toBe(false);
+    expect(notices).toEqual([]);
   });
 });
 
