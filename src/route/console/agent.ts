@@ -133,9 +133,10 @@ mv "$1/end-$2.new" "$1/end-$2"' sh "$D" "$2" ) </dev/null >/dev/null 2>&1 &
 fi
 say R "$1" ok
 }
-# Killed, or of a time before the host was started anew, it will never say how it ended.
+# Killed, or of a time before the host was started anew, it will never say how it ended. The file of its
+# number is empty for a moment.
 lives() {
-[ -e "$D/pid-$1" ] || return 0
+[ -s "$D/pid-$1" ] || return 0
 read -r p <"$D/pid-$1"; kill -0 "$p" 2>/dev/null
 }
 # g SEQ KEY STREAM FROM WIDTH: how far is it, and what has it said since? Packed at once, sent by lines.
@@ -174,7 +175,9 @@ say Z "$s"
 }
 # k SEQ KEY: the program is ended.
 do_k() {
-if [ -e "$D/pid-$2" ]; then
+i=0
+while [ -d "$D/run-$2" ] && [ ! -s "$D/pid-$2" ] && [ "$i" -lt 3 ]; do sleep 1; i=$((i + 1)); done
+if [ -s "$D/pid-$2" ]; then
 read -r p <"$D/pid-$2"
 kill -TERM "-$p" 2>/dev/null || kill -TERM "$p" 2>/dev/null
 fi

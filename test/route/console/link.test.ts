@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -64,6 +65,22 @@ describe.concurrent('the agent', () => {
       await roundTrip(await started({}, shell), 2000);
     });
   }
+});
+
+test('a program whose number is not written yet runs, and is ended as soon as it is', async () => {
+  const link = await started({}, 'dash');
+  const folder = link.tools.folder ?? '';
+  const child = spawn('sleep', ['600'], { stdio: 'ignore' });
+  const ended = once(child, 'exit');
+  mkdirSync(join(folder, 'run-k1'));
+  writeFileSync(join(folder, 'pid-k1'), '');
+  expect(await link.progress('k1', 'out', 0)).toMatchObject({ state: 'running' });
+  const killed = link.kill('k1');
+  writeFileSync(join(folder, 'pid-k1'), `${child.pid}\n`);
+  await killed;
+  expect(await ended).toEqual([null, 'SIGTERM']);
+  expect(await link.progress('k1', 'out', 0)).toMatchObject({ state: 'none' });
+  await link.finish('stay');
 });
 
 // dash lets a function stand before its own `command`, so that tools seem to be missing.

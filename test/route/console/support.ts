@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -62,7 +62,10 @@ export interface Given {
 const consoles: TestConsole[] = [];
 
 afterAll(() => {
-  for (const { host } of consoles.splice(0)) host.end();
+  for (const { host, home } of consoles.splice(0)) {
+    host.end();
+    rmSync(home, { recursive: true, force: true, maxRetries: 3 });
+  }
 });
 
 /** A console in simulated weather, and a route through it. It ends with the tests of the file. */
