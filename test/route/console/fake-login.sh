@@ -2,11 +2,14 @@
 trap 'exit 0' HUP
 # A real one is not in the process group of the shell.
 trap : INT
-while stty sane echo; do
+# As agetty(8) and login(1) do, before they ask: what was typed ahead is thrown away.
+flush() { stty -icanon -echo min 0 time 0 && dd bs=8192 count=1 >/dev/null 2>&1; }
+while flush; stty sane echo; do
   printf '\r\nDebian GNU/Linux 12 web1 ttyS0\r\n\r\nweb1 login: '
   IFS= read -r user || continue
   [ -n "$user" ] || continue
-  stty -echo
+  flush
+  stty sane -echo
   printf 'Password: '
   IFS= read -r password || continue
   stty echo
