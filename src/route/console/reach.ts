@@ -1,26 +1,23 @@
 import type { Failure } from '../../core/failure.ts';
 import { fail, ok, type Result } from '../../core/result.ts';
 import type { Secret } from '../../core/secret.ts';
-import { armDeadMan, becomeRoot, isTypable, makePlain } from './become-root.ts';
+import { LoginAnswers } from './answer-login.ts';
+import { armDeadMan, becomeRoot, makePlain } from './become-root.ts';
 import { Dialogue, Stop, usualTimes } from './dialogue.ts';
 import {
   consoleAsksFailure,
   consoleBusyFailure,
-  consoleLoginFailure,
   consoleSilentFailure,
-  maintenanceFailure,
-  noConsolePasswordFailure,
   noConsoleShellFailure,
   notBootedFailure,
   stillOpenWords,
-  strayPasswordFailure,
   withLeft,
 } from './failure.ts';
 import { askOwner, enterSh, hasStoppedJobs } from './found-shell.ts';
 import { leaveMaintenance, leaveShell, seeLogin } from './leave-shell.ts';
 import type { Line } from './line.ts';
 import type { ConsoleLogin, ReachedShell } from './login.ts';
-import { readRefusal, type Waiting } from './prompts.ts';
+import type { Waiting } from './prompts.ts';
 
 const maxSteps = 12;
 const maxPokes = 3;
@@ -50,14 +47,9 @@ export async function reachShell(
 class Reach {
   readonly #dialogue: Dialogue;
   readonly #login: ConsoleLogin;
-  #password: Secret | null | undefined;
-  #userTyped = false;
-  /** Something other than another prompt of the login came. */
-  #greeted = false;
+  readonly #answers: LoginAnswers;
   /** A shell of our own login has answered. */
   #isIn = false;
-  #passwordTyped = false;
-  #isRefused = false;
   /** The dead man's switch of the host guards the shell. */
   #isGuarded = false;
   #maintenance = false;
@@ -69,6 +61,7 @@ class Reach {
   constructor(dialogue: Dialogue, login: ConsoleLogin) {
     this.#dialogue = dialogue;
     this.#login = login;
+    this.#answers = new LoginAnswers(dialogue, login);
   }
 
   async shell(): Promise<ReachedShell> {
@@ -86,7 +79,8 @@ class Reach {
 
   /** Logs out where we had logged in and came no further; says in the failure where that is not sure. */
   async leave(failure: Failure): Promise<Failure> {
-    if (this.#isRefused || (!this.#passwordTyped && !this.#isIn)) {
+    const { isRefused, isPasswordTyped } = this.#answers;
+    if (isRefused || (!isPasswordTyped && !this.#isIn)) {
       return failure;
     }
     // Whoever wants no more of it wants no root shell left open, either.
@@ -103,12 +97,15 @@ class Reach {
   async #step(waiting: Waiting): Promise<ReachedShell | null> {
     switch (waiting) {
       case 'login':
-        return this.#typeUser();
+        await this.#answers.typeUser();
+        return null;
       case 'password':
-        return this.#typePassword();
+        await this.#typePassword();
+        return null;
       case 'maintenance-password':
         this.#maintenance = true;
-        return this.#typePassword();
+        await this.#typePassword();
+        return null;
       case 'maintenance-enter':
         this.#maintenance = true;
         await this.#dialogue.typeAndWait('\r', this.#dialogue.times.answer);
@@ -131,79 +128,10 @@ class Reach {
     }
   }
 
-  async #typeUser(): Promise<null> {
-    const { times } = this.#dialogue;
-    if (this.#passwordTyped) {
-      throw this.#refused();
-    }
-    if (this.#userTyped) {
-      // The name was lost, or login gave up.
-      await this.#dialogue.pause(times.settle);
-    }
-    this.#userTyped = true;
-    this.#dialogue.isOurs = true;
-    await this.#dialogue.typeAndWait(`${this.#login.user}\r`, times.answer);
-    await this.#dialogue.until((one) => one !== 'nothing' && one !== 'login', times.answer);
-    return null;
-  }
-
-  async #typePassword(): Promise<null> {
-    const { times } = this.#dialogue;
-    if (this.#passwordTyped) {
-      throw this.#refused();
-    }
-    if (this.#maintenance && this.#login.user !== 'root') {
-      throw new Stop(maintenanceFailure(this.#login.user, this.#shown(6)));
-    }
-    if (!this.#userTyped && !this.#maintenance) {
-      // It was there before us: whose it is nobody knows. login(1) gives up after a minute.
-      await this.#dialogue.until((waiting) => waiting === 'login', times.stray);
-      if (this.#dialogue.waiting !== 'login') {
-        throw new Stop(strayPasswordFailure(this.#shown(6)));
-      }
-      return null;
-    }
-    const password = await this.#secret(`Password of ${this.#login.user} at the console`);
-    if (password === null || !isTypable(password)) {
-      throw new Stop(noConsolePasswordFailure(this.#login.user));
-    }
-    this.#passwordTyped = true;
-    await this.#dialogue.typeSecret(password, 'console', async (mark) =>
-      this.#answerToPassword(mark),
-    );
-    return null;
-  }
-
-  /** Waits for a shell's prompt, a question or a greeting; what it is is seen later. */
-  async #answerToPassword(mark: number): Promise<void> {
-    const { screen, times } = this.#dialogue;
-    const until = performance.now() + times.login;
-    // A slow host thinks between its greeting and its prompt; whoever interrupts it then, ends the login.
-    const longQuiet = times.quiet * 2;
+  async #typePassword(): Promise<void> {
+    // What was shown before it is no reason any more to give up.
     this.#pokes = 0;
-    while (performance.now() < until) {
-      this.#dialogue.check();
-      const said = screen.since(mark);
-      const isSettled = this.#dialogue.silenceMs > times.settle;
-      // Behind a greeting with such words stands the prompt of a shell.
-      if (readRefusal(said) !== null && isSettled && this.#dialogue.waiting !== 'shell') {
-        throw this.#refused();
-      }
-      const isKnown = this.#dialogue.waiting !== 'nothing';
-      if (said.trim() !== '' && this.#dialogue.silenceMs > (isKnown ? times.settle : longQuiet)) {
-        this.#greeted = !['login', 'password'].includes(this.#dialogue.waiting);
-        return;
-      }
-      await this.#dialogue.wait(100);
-    }
-  }
-
-  async #secret(prompt: string): Promise<Secret | null> {
-    this.#password ??= this.#login.password ?? (await this.#login.askPassword(prompt));
-    if (this.#password !== null) {
-      this.#login.onSecret(this.#password);
-    }
-    return this.#password;
+    await this.#answers.typePassword(this.#maintenance);
   }
 
   /** True where an editor or the like answers in place of a shell. */
@@ -257,19 +185,19 @@ class Reach {
   /** Asks for an answer that only a shell gives; null where none came. */
   async #tryShell(): Promise<ReachedShell | null> {
     const { line, times } = this.#dialogue;
-    const adopted = !this.#passwordTyped;
+    const adopted = !this.#answers.isPasswordTyped;
     if (adopted && this.#isDrawn) {
       return this.#leaveProgram();
     }
     const owner = await askOwner(this.#dialogue);
     if (owner === null) {
-      if (this.#passwordTyped && this.#dialogue.waiting === 'nothing') {
+      if (this.#answers.isPasswordTyped && this.#dialogue.waiting === 'nothing') {
         throw new Stop(noConsoleShellFailure(this.#login.user, this.#shown(8)));
       }
       return this.#dialogue.waiting === 'shell' ? this.#leaveProgram() : null;
     }
     this.#dialogue.isOurs = true;
-    this.#isIn = this.#passwordTyped;
+    this.#isIn = this.#answers.isPasswordTyped;
     if (adopted && (await hasStoppedJobs(this.#dialogue))) {
       throw new Stop(consoleBusyFailure(this.#login, this.#shown(8)));
     }
@@ -305,20 +233,10 @@ class Reach {
   async #sudoPassword(): Promise<Secret | null> {
     const { sudoPassword, onSecret } = this.#login;
     if (sudoPassword === null) {
-      return this.#secret('sudo password at the console');
+      return this.#answers.password('sudo password at the console');
     }
     onSecret(sudoPassword);
     return sudoPassword;
-  }
-
-  #refused(): Stop {
-    const screen = this.#shown(8);
-    const refusal = readRefusal(screen) ?? (this.#greeted ? null : 'incorrect');
-    this.#isRefused = true;
-    if (refusal === null) {
-      return new Stop(noConsoleShellFailure(this.#login.user, screen));
-    }
-    return new Stop(consoleLoginFailure(this.#login.user, refusal, screen));
   }
 
   #shown(lines: number): string {
