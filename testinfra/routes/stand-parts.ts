@@ -38,12 +38,17 @@ function wordsOf(text: string): Argv {
   return split.value;
 }
 
-// Sessions of systemd outlive a login by ten seconds, whoever it was.
-const shown = [
-  `ps -e -o ppid=,args= | grep -v ' ps -e\\|(sd-pam)\\|systemd\\|\\[.*\\]$\\|sh -c ps\\| grep ' | sed 's/^ *[0-9]* //'`,
+const listProcesses = 'ps -e -o args=';
+
+// Nothing else of ours runs while the processes are listed.
+const listing = [
   `find /tmp /var/tmp /root /dev/shm -xdev ! -path '*/systemd-private*' ! -type d`,
   'find /run -maxdepth 1 -name "remedy-*"',
+  `exec ${listProcesses}`,
 ].join('; ');
+
+// Sessions of systemd outlive a login by ten seconds, whoever it was; and threads of the kernel come and go.
+const passing = /^\[.*\]$|\(sd-pam\)|systemd/;
 
 /** What runs and lies on hosts that was not there when the watch began. */
 export async function watchHosts(
@@ -53,8 +58,10 @@ export async function watchHosts(
     (
       await Promise.all(
         hosts.map(async (one) => {
-          const seen = await one.read(shown);
-          return seen.split('\n').map((line) => `${one.name}: ${line.trim()}`);
+          const lines = (await one.read(listing)).split('\n').map((line) => line.trim());
+          return lines
+            .filter((line) => line !== listProcesses && !passing.test(line))
+            .map((line) => `${one.name}: ${line}`);
         }),
       )
     ).flat();
