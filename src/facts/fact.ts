@@ -34,6 +34,8 @@ export type Parts = ReadonlyMap<string, Part>;
 export interface Read {
   readonly part: string;
   readonly sh: string;
+  /** True where it may print megabytes: that is cut on the host then, not only here. */
+  readonly long?: true;
 }
 
 /**

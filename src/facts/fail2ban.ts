@@ -28,6 +28,7 @@ export const fail2banFact: Fact<undefined, Fail2ban> = {
     {
       part: 'jails',
       sh: `${jailsSh}\nfor j in $(jails); do printf 'jail %s\\n' "$j"; limit 20 fail2ban-client status "$j"; printf 'ignored\\n'; limit 20 fail2ban-client get "$j" ignoreip; done`,
+      long: true,
     },
     { part: 'exceptions', sh: printFiles(['/etc/fail2ban/jail.d/zz-remedy-*.local']) },
   ],

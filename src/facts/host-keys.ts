@@ -1,3 +1,4 @@
+import { fingerprintOf } from '../core/fingerprint.ts';
 import { known, unknown, type Fact, type Observed, type Parts } from './fact.ts';
 import { findSshd } from './sshd.ts';
 
@@ -42,13 +43,13 @@ key_paths | while IFS= read -r k; do
   if [ ! -e "$k" ] && [ ! -L "$k" ]; then echo 'state missing'; continue; fi
   if [ ! -f "$k" ]; then echo 'state not-a-file'; continue; fi
   if [ ! -s "$k" ]; then echo 'state empty'; continue; fi
-  err=$(head -c 65536 "$k" | limit 20 ssh-keygen -y -P '' -f /dev/stdin 2>&1 >/dev/null) && {
+  said=$(head -c 65536 "$k" | limit 20 ssh-keygen -y -P '' -f /dev/stdin 2>&1) && {
     echo 'state ok'
-    printf 'public '; head -c 65536 "$k" | ssh-keygen -y -P '' -f /dev/stdin
-    printf 'print '; head -c 65536 "$k" | ssh-keygen -y -P '' -f /dev/stdin | ssh-keygen -lf /dev/stdin
+    printf 'public %s\\n' "\${said##*
+}"
     continue
   }
-  case $err$(head -c 400 "$k" | tr -d '\\000\\r\\n') in
+  case $said$(head -c 400 "$k" | tr -d '\\000\\r\\n') in
     *b3BlbnNzaC1rZXktdjEAAAAABG5vbmU*) echo 'state corrupt' ;;
     *passphrase* | *b3BlbnNzaC1rZXktdjEAAAAA* | *,ENCRYPTED* | *'BEGIN ENCRYPTED'*) echo 'state encrypted' ;;
     *) echo 'state corrupt' ;;
@@ -81,11 +82,13 @@ function parseHostKeys(parts: Parts): Observed<HostKeys> {
     .map((section): HostKey => {
       const value = (name: string): string | null =>
         new RegExp(`^${name} (.+)$`, 'm').exec(section)?.[1]?.trim() ?? null;
+      // What ssh-keygen says beside it is no key.
+      const publicKey = /^public ([\w@.-]+ [\w+/]+=*)(?: |$)/m.exec(section)?.[1] ?? null;
       return {
         path: section.slice(0, section.indexOf('\n')),
         state: states.find((state) => state === value('state')) ?? 'corrupt',
-        publicKey: value('public')?.split(' ').slice(0, 2).join(' ') ?? null,
-        fingerprint: /SHA256:\S+/.exec(value('print') ?? '')?.[0] ?? null,
+        publicKey,
+        fingerprint: publicKey === null ? null : fingerprintOf(publicKey.split(' ')[1] ?? ''),
       };
     });
   return keys.length === 0

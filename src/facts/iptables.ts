@@ -51,13 +51,18 @@ export const iptablesFact: Fact<undefined, Iptables> = {
     'iptables and ip6tables rules, nft-backed and legacy, ipsets, and the rules files loaded at boot',
   slow: true,
   read: () => [
-    { part: 'save', sh: saveSh('iptables') },
-    { part: 'save6', sh: `[ -e /proc/net/if_inet6 ] || exit 3\n${saveSh('ip6tables')}` },
-    { part: 'legacy', sh: legacySh('ip', 'iptables') },
-    { part: 'legacy6', sh: legacySh('ip6', 'ip6tables') },
+    { part: 'save', sh: saveSh('iptables'), long: true },
+    {
+      part: 'save6',
+      sh: `[ -e /proc/net/if_inet6 ] || exit 3\n${saveSh('ip6tables')}`,
+      long: true,
+    },
+    { part: 'legacy', sh: legacySh('ip', 'iptables'), long: true },
+    { part: 'legacy6', sh: legacySh('ip6', 'ip6tables'), long: true },
     {
       part: 'sets',
       sh: '[ -e /sys/module/ip_set ] || [ ! -r /proc/modules ] || exit 0\nhave ipset || exit 0\nlimit 20 ipset save',
+      long: true,
     },
     {
       part: 'tools',
@@ -67,6 +72,7 @@ export const iptablesFact: Fact<undefined, Iptables> = {
       {
         part: `saved:${family}:${unit}`,
         sh: `[ -f ${path} ] || exit 3\nlimit 10 systemctl is-enabled --quiet ${unit} || exit 4\ncat ${path}`,
+        long: true as const,
       },
       { part: `sum:${family}:${unit}`, sh: `[ -f ${path} ] || exit 3\ndigest <${path}` },
     ]),

@@ -35,14 +35,16 @@ export const nftFact: Fact<undefined, Nft> = {
     {
       part: 'ruleset',
       sh: `${nftReady}\nhave nft || exit 3\nnft_ready || exit 3\nlimit 20 nft -j list ruleset`,
+      long: true,
     },
     {
       part: 'text',
       sh: `${nftReady}\nhave nft || exit 3\nnft_ready || exit 3\nlimit 20 nft -a list ruleset`,
+      long: true,
     },
-    { part: 'files', sh: filesSh },
-    { part: 'permanent', sh: permanentSh('-j') },
-    { part: 'permanent-text', sh: permanentSh('-a') },
+    { part: 'files', sh: filesSh, long: true },
+    { part: 'permanent', sh: permanentSh('-j'), long: true },
+    { part: 'permanent-text', sh: permanentSh('-a'), long: true },
   ],
   parse: parseNft,
 };

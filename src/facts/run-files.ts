@@ -34,8 +34,8 @@ export const runFilesFact: Fact<RunFilesQuery, RunFiles> = {
       part: 'aside',
       sh: `for f in ${quote(`/var/lib/remedy/${runId}`)}/aside-*; do [ -e "$f" ] && line "\${f##*/aside-}"; done`,
     },
-    { part: 'kept', sh: printFiles([`/var/lib/remedy/${runId}/files/[0-9]*`]) },
-    { part: 'now', sh: paths.length === 0 ? ':' : printFiles(paths.map(quote)) },
+    { part: 'kept', sh: printFiles([`/var/lib/remedy/${runId}/files/[0-9]*`]), long: true },
+    { part: 'now', sh: paths.length === 0 ? ':' : printFiles(paths.map(quote)), long: true },
     ...holds.map(({ number, argv }) => ({
       part: `holds-${number}`,
       sh: `limit 20 ${quoteArgv(argv)} >/dev/null 2>&1`,

@@ -89,7 +89,7 @@ export const sshdConfigFact: Fact<undefined, SshdConfig> = {
     { part: 'daemon', sh: daemonSh },
     { part: 'running', sh: `${commandLineSh}\nsshd_command_line` },
     { part: 'environment', sh: printFiles(environmentFiles) },
-    { part: 'tree', sh: `${mainSh}\n${readTreeSh}` },
+    { part: 'tree', sh: `${mainSh}\n${readTreeSh}`, long: true },
     { part: 'version', sh: `${runSshd}\ns=$(sshd_path) || exit 127\nlimit 10 "$s" -V 2>&1; :` },
     {
       part: 'defaults',

@@ -139,7 +139,7 @@ else
   echo end
 fi`,
     },
-    { part: 'originals', sh: printFiles(originals) },
+    { part: 'originals', sh: printFiles(originals), long: true },
   ],
   parse: parseFaults,
 };

@@ -37,8 +37,8 @@ export const ufwFact: Fact<undefined, Ufw> = {
   read: () => [
     { part: 'conf', sh: '[ -f /etc/ufw/ufw.conf ] || exit 3\ncat /etc/ufw/ufw.conf' },
     { part: 'default', sh: '[ -f /etc/default/ufw ] || exit 3\ncat /etc/default/ufw' },
-    { part: 'rules', sh: rulesSh('user.rules') },
-    { part: 'rules6', sh: rulesSh('user6.rules') },
+    { part: 'rules', sh: rulesSh('user.rules'), long: true },
+    { part: 'rules6', sh: rulesSh('user6.rules'), long: true },
   ],
   parse: parseUfw,
 };

@@ -9,14 +9,26 @@ export const partCap = 4 * 1024 * 1024;
 const maxJobs = 6;
 
 // Each part is framed by lines that begin with the run's token: B, the output, X with the exit
-// status, the error text, Z. The output cap and the capture of status and errors in one pipeline.
+// status, the error text, Z. A process more for each part is what a slow host notices: only what may be
+// of any length has its output cut there.
 const observeFunctions = String.raw`
 part() {
   echo; line "$T B $1"
-  { part_e=$( { { ( "p$1" ); printf '\n%s' "$?" >&2; } | head -c ${partCap} >&9; } 2>&1 | tail -c 2000 ); } 9>&1
-  echo; line "$T X $1 ${'${part_e##*'}
-${'}'}"
-  printf '%s' "$part_e"
+  { part_e=$("p$1" 2>&1 >&9); } 9>&1
+  part_end "$1" "$?"
+}
+long_part() {
+  echo; line "$T B $1"
+  { part_e=$( { { ( "p$1" ); printf '\n%s' "$?" >&2; } | head -c ${partCap} >&9; } 2>&1 ); } 9>&1
+  part_s=${'${part_e##*'}
+${'}'}
+  part_e=${'${part_e%'}
+${'*}'}
+  part_end "$1" "$part_s"
+}
+part_end() {
+  echo; line "$T X $1 $2"
+  if [ ${'${#part_e}'} -gt 2000 ]; then line "$part_e" | tail -c 2000; else line "$part_e"; fi
   echo; line "$T Z $1"
 }
 `;
@@ -47,14 +59,13 @@ export function compileObservation(requests: readonly FactRequest[], token: stri
     job.flatMap((request) =>
       request.reads.map((read) => {
         parts.push({ key: request.key, part: read.part });
-        functions.push(`p${parts.length - 1}() {\n${read.sh}\n}`);
-        return parts.length - 1;
+        const number = parts.length - 1;
+        functions.push(`p${number}() {\n${read.sh}\n}`);
+        return `${read.long === true ? 'long_part' : 'part'} ${number}`;
       }),
     ),
   );
-  const jobText = jobs.map(
-    (job, index) => `j${index}() {\n${job.map((id) => `part ${id}`).join('\n')}\n:\n}`,
-  );
+  const jobText = jobs.map((job, index) => `j${index}() {\n${job.join('\n')}\n:\n}`);
   const body = `T=${token}\n${parallel(jobs.length)}\necho; line "$T done"`;
   return {
     program: wrapProgram(

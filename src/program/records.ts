@@ -144,10 +144,11 @@ function withoutCarriageReturns(output: Buffer): Buffer {
 
 function toPart(output: Buffer, statusText: string, errors: Buffer): Part {
   const status = /^\d{1,3}$/.test(statusText) ? Number(statusText) : 255;
-  const errorText = new StringDecoder('utf8').write(errors).replace(/\n?\d+$/, '');
+  const kept = output.subarray(0, partCap);
+  const errorText = new StringDecoder('utf8').write(errors);
   return {
-    text: new StringDecoder('utf8').end(output),
-    latin1: output.toString('latin1'),
+    text: new StringDecoder('utf8').end(kept),
+    latin1: kept.toString('latin1'),
     errors: cleanText(errorText).trim(),
     status,
     cut: output.length >= partCap,

@@ -1,4 +1,5 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { fingerprintOf } from '../core/fingerprint.ts';
 import { matchPatternList } from '../facts/sshd-match.ts';
 
 /** A public host key: its type, and the whole blob in base64 with padding. */
@@ -82,8 +83,7 @@ export function hostKeyFromBlob(blob: Buffer): HostKey | null {
 
 /** The fingerprint of a key as `ssh-keygen -l` prints it: `SHA256:` and base64 without padding. */
 export function fingerprint(key: HostKey): string {
-  const digest = createHash('sha256').update(Buffer.from(key.base64, 'base64')).digest('base64');
-  return `SHA256:${digest.replace(/=+$/, '')}`;
+  return fingerprintOf(key.base64);
 }
 
 /** The text a name is stored under: `[name]:port` where the port is not 22 (sshd(8)). */

@@ -5,7 +5,7 @@ import { RecordReader, streamCap } from '../../src/program/records.ts';
 const token = 'abcdef0123456789';
 
 function record(number: number, output: string, status = 0, errors = ''): string {
-  return `\n${token} B ${number}\n${output}\n${token} X ${number} ${status}\n${errors}\n${status}\n${token} Z ${number}\n`;
+  return `\n${token} B ${number}\n${output}\n${token} X ${number} ${status}\n${errors}\n\n${token} Z ${number}\n`;
 }
 
 const done = `\n${token} done\n`;
