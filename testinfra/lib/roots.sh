@@ -98,7 +98,7 @@ build_root() {
 }
 
 customise_root() {
-  local dir=$1 unit
+  local dir=$1 unit generator
   chroot "$dir" useradd --create-home --shell /bin/bash --user-group admin
   chroot "$dir" ssh-keygen -A
   : >"$dir/etc/resolv.conf"
@@ -114,6 +114,12 @@ customise_root() {
     fstrim.timer logrotate.timer man-db.timer systemd-tmpfiles-clean.timer systemd-networkd-wait-online.service \
     getty@tty1.service systemd-firstboot.service systemd-udevd.service systemd-pstore.service \
     e2scrub_reap.service systemd-binfmt.service systemd-timesyncd.service
+  # Each of them is a process at every boot and at every daemon-reload, and finds nothing in a container.
+  mkdir -p "$dir/etc/systemd/system-generators"
+  for generator in bless-boot cryptsetup debug gpt-auto hibernate-resume integritysetup rc-local run system-update tpm2 \
+    veritysetup; do
+    ln -s /dev/null "$dir/etc/systemd/system-generators/systemd-$generator-generator"
+  done
 }
 
 # A root in use is held by a shared lock for as long as one of its hosts runs.
