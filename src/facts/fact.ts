@@ -23,7 +23,7 @@ export interface Part {
   readonly errors: string;
   /** Exit status; 124 is a time-out, 127 a command that is not there. */
   readonly status: number;
-  /** True where the output was longer than the cap and was cut. */
+  /** True where the output was longer than the cap and was cut; the status is then not 0. */
   readonly cut: boolean;
 }
 

@@ -43,12 +43,12 @@ key_paths | while IFS= read -r k; do
   if [ ! -e "$k" ] && [ ! -L "$k" ]; then echo 'state missing'; continue; fi
   if [ ! -f "$k" ]; then echo 'state not-a-file'; continue; fi
   if [ ! -s "$k" ]; then echo 'state empty'; continue; fi
-  said=$(head -c 65536 "$k" | limit 20 ssh-keygen -y -P '' -f /dev/stdin 2>&1) && {
+  public=$(head -c 65536 "$k" | limit 20 ssh-keygen -y -P '' -f /dev/stdin 2>/dev/null) && {
     echo 'state ok'
-    printf 'public %s\\n' "\${said##*
-}"
+    printf 'public %s\\n' "$public"
     continue
   }
+  said=$(head -c 65536 "$k" | limit 20 ssh-keygen -y -P '' -f /dev/stdin 2>&1 >/dev/null)
   case $said$(head -c 400 "$k" | tr -d '\\000\\r\\n') in
     *b3BlbnNzaC1rZXktdjEAAAAABG5vbmU*) echo 'state corrupt' ;;
     *passphrase* | *b3BlbnNzaC1rZXktdjEAAAAA* | *,ENCRYPTED* | *'BEGIN ENCRYPTED'*) echo 'state encrypted' ;;

@@ -27,7 +27,9 @@ export const listenersFact: Fact<undefined, Listeners> = {
     {
       part: 'proc',
       // State 0A is LISTEN; a busy host has ten thousands of the others.
-      sh: "grep -hE '^ *[0-9]+: [0-9A-F:]+ [0-9A-F:]+ 0A ' /proc/net/tcp /proc/net/tcp6 2>/dev/null || [ -r /proc/net/tcp ]",
+      sh: `set -- /proc/net/tcp
+[ ! -r /proc/net/tcp6 ] || set -- "$@" /proc/net/tcp6
+grep -hE '^ *[0-9]+: [0-9A-F:]+ [0-9A-F:]+ 0A ' "$@" || [ "$?" = 1 ]`,
     },
   ],
   parse: parseListeners,

@@ -63,7 +63,7 @@ way() {
 export const keyFileSh = `key_file() {
   printf 'keys|%s\\n' "$1"
   if have ssh-keygen; then
-    limit 10 ssh-keygen -lf "$1" 2>/dev/null | sed -n -e 's/^\\([0-9]* SHA256:[^ ]*\\) .*(\\([A-Z0-9-]*\\))$/print|\\1 \\2/p;t' -e 's/^\\([0-9]* SHA256:[^ ]*\\) .*/print|\\1 /p'
+    limit 10 head -c 262144 "$1" | ssh-keygen -lf /dev/stdin 2>/dev/null | sed -n -e 's/^\\([0-9]* SHA256:[^ ]*\\) .*(\\([A-Z0-9-]*\\))$/print|\\1 \\2/p;t' -e 's/^\\([0-9]* SHA256:[^ ]*\\) .*/print|\\1 /p'
     echo 'asked|'
   fi
   limit 10 head -c 262144 "$1" | sed -n -e '/^[[:space:]]*#/d' -e 's/\\\\"//g' \\

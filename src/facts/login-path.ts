@@ -64,7 +64,7 @@ export const loginPathsFact: Fact<undefined, LoginPaths> = {
   summary:
     'the authorized_keys files of all accounts: owners and modes up to /, keys, restrictions',
   slow: false,
-  read: () => [{ part: 'look', sh: `${lookSh}\nlook </etc/passwd` }],
+  read: () => [{ part: 'look', sh: `${lookSh}\nlook </etc/passwd`, long: true }],
   parse: parseLoginPaths,
 };
 
@@ -83,6 +83,7 @@ export const loginPathFact: Fact<string, LoginPaths> = {
 u=${quote(user)}
 if cut -d : -f 1 /etc/passwd | grep -qFx -- "$u" || ! have getent; then look </dev/null
 else limit 10 getent passwd -- "$u" | look; fi`,
+      long: true,
     },
   ],
   parse: parseLoginPaths,

@@ -19,7 +19,7 @@ part() {
 }
 long_part() {
   echo; line "$T B $1"
-  { part_e=$( { { ( "p$1" ); printf '\n%s' "$?" >&2; } | head -c ${partCap} >&9; } 2>&1 ); } 9>&1
+  { part_e=$( { { ( "p$1" ); printf '\n%s' "$?" >&2; } | head -c ${partCap} >&9; } 2>&1 | tail -c 2000 ); } 9>&1
   part_s=${'${part_e##*'}
 ${'}'}
   part_e=${'${part_e%'}

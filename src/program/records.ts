@@ -6,6 +6,9 @@ import { partCap } from './observe.ts';
 /** Most that is kept of one stream, in bytes. A host that sends more is not listened to. */
 export const streamCap = 64 * 1024 * 1024;
 
+/** As of a tool that could not write all it had to say. */
+const sigpipeStatus = 141;
+
 /** Says why a stream cannot be used. */
 export type StreamProblem = 'too-much' | 'cut-off' | 'forged';
 
@@ -143,14 +146,16 @@ function withoutCarriageReturns(output: Buffer): Buffer {
 }
 
 function toPart(output: Buffer, statusText: string, errors: Buffer): Part {
-  const status = /^\d{1,3}$/.test(statusText) ? Number(statusText) : 255;
+  const said = /^\d{1,3}$/.test(statusText) ? Number(statusText) : 255;
+  const cut = output.length >= partCap;
   const kept = output.subarray(0, partCap);
   const errorText = new StringDecoder('utf8').write(errors);
   return {
     text: new StringDecoder('utf8').end(kept),
     latin1: kept.toString('latin1'),
     errors: cleanText(errorText).trim(),
-    status,
-    cut: output.length >= partCap,
+    // Nobody may take it for the whole.
+    status: cut && said === 0 ? sigpipeStatus : said,
+    cut,
   };
 }

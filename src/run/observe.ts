@@ -29,8 +29,12 @@ export async function observe(
       enough.abort();
     }
   };
-  const limits = AbortSignal.any([signal, enough.signal, AbortSignal.timeout(limitMs)]);
+  const late = AbortSignal.timeout(limitMs);
+  const limits = AbortSignal.any([signal, enough.signal, late]);
   const exit = await session.run(observation.program, { onOutput, signal: limits, idleMs });
+  if (late.aborted && !signal.aborted && !(exit.ok && exit.value.type === 'code')) {
+    return fail(lateFailure(session));
+  }
   if (!exit.ok) {
     return exit;
   }
@@ -77,6 +81,16 @@ function streamFailure(problem: StreamProblem, exit: Exit, session: Session): Fa
     why: why[problem],
     access: nothingChanged,
     todo: 'Try another route (--via, --exec), or look at what the login shell prints.',
+  };
+}
+
+function lateFailure(session: Session): Failure {
+  return {
+    code: 'connection-lost',
+    what: `The look at the host was not at its end after ${limitMs / 60_000} minutes (${session.description}).`,
+    why: 'The host or the line to it is too slow, or the host keeps sending.',
+    access: nothingChanged,
+    todo: 'Try another route (--via, --exec), or run the same command again when the host is less busy.',
   };
 }
 

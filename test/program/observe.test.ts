@@ -113,11 +113,25 @@ describe.each(shells)('an observation under $name', ({ argv }) => {
     const parts = run(argv, [
       fact('long', [
         { part: 'p', sh: 'head -c 5000000 /dev/zero' },
+        { part: 'cut-there', sh: 'head -c 5000000 /dev/zero; echo why >&2; exit 3', long: true },
+        { part: 'short', sh: 'echo short; echo why >&2; exit 3', long: true },
+        { part: 'quiet', sh: 'echo quiet', long: true },
         { part: 'next', sh: 'echo next' },
       ]),
     ]);
-    expect(parts.get('long/p')).toMatchObject({ cut: true });
+    // Whoever looks at the status alone must not take it for the whole.
+    expect(parts.get('long/p')).toMatchObject({ cut: true, status: 141 });
     expect(parts.get('long/p')?.latin1.length).toBe(partCap);
+    expect(parts.get('long/cut-there')?.latin1.length).toBe(partCap);
+    expect(parts.get('long/cut-there')).toMatchObject({ cut: true, errors: 'why', status: 3 });
+    expect(parts.get('long/short')).toEqual({
+      text: 'short\n',
+      latin1: 'short\n',
+      errors: 'why',
+      status: 3,
+      cut: false,
+    });
+    expect(parts.get('long/quiet')).toMatchObject({ text: 'quiet\n', errors: '', status: 0 });
     expect(parts.get('long/next')).toMatchObject({ text: 'next\n', cut: false });
   });
 

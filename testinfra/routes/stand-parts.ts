@@ -40,12 +40,8 @@ function wordsOf(text: string): Argv {
 
 const listProcesses = 'ps -e -o args=';
 
-// Nothing else of ours runs while the processes are listed.
-const listing = [
-  `find /tmp /var/tmp /root /dev/shm -xdev ! -path '*/systemd-private*' ! -type d`,
-  'find /run -maxdepth 1 -name "remedy-*"',
-  `exec ${listProcesses}`,
-].join('; ');
+const listFiles = `find /tmp /var/tmp /root /dev/shm -xdev ! -path '*/systemd-private*' ! -type d
+find /run -maxdepth 1 -name 'remedy-*'`;
 
 // Sessions of systemd outlive a login by ten seconds, whoever it was; and threads of the kernel come and go.
 const passing = /^\[.*\]$|\(sd-pam\)|systemd/;
@@ -58,10 +54,13 @@ export async function watchHosts(
     (
       await Promise.all(
         hosts.map(async (one) => {
-          const lines = (await one.read(listing)).split('\n').map((line) => line.trim());
-          return lines
-            .filter((line) => line !== listProcesses && !passing.test(line))
-            .map((line) => `${one.name}: ${line}`);
+          const files = (await one.read(listFiles)).split('\n');
+          // On its own, so that it lists nothing else of ours.
+          const processes = (await one.read(`exec ${listProcesses}`))
+            .split('\n')
+            .map((line) => line.trim())
+            .filter((line) => line !== listProcesses && !passing.test(line));
+          return [...files, ...processes].map((line) => `${one.name}: ${line}`);
         }),
       )
     ).flat();

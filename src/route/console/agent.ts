@@ -38,16 +38,6 @@ have() { command -v "$1" >/dev/null 2>&1; }
 if have print && ! have printf; then put() { print -rn -- "$1"; }; else put() { printf %s "$1"; }; fi
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 umask 077
-# A folder of an earlier agent of this session, else a new one where there is room.
-D=
-for d in /run /dev/shm /tmp /var/tmp; do
-[ -d "$d/$S" ] && [ -O "$d/$S" ] && D=$d/$S && break
-done
-[ -n "$D" ] || for d in /run /dev/shm /tmp /var/tmp; do
-mkdir "$d/$S" 2>/dev/null || continue
-head -c 65536 /dev/zero 2>/dev/null >"$d/$S/beat" && D=$d/$S && break
-rm -rf "$d/$S"
-done
 # The check value of a line, into k.
 A='@ALPHABET@'
 if have cksum; then CK=cksum
@@ -128,8 +118,7 @@ if have setsid; then L=setsid; else L=; fi
 ( trap '' HUP
 exec $L sh -c 'echo $$ >"$1/pid-$2"
 sh "$1/prog-$2" >"$1/out-$2" 2>"$1/err-$2"
-echo $? >"$1/end-$2.new"
-mv "$1/end-$2.new" "$1/end-$2"' sh "$D" "$2" ) </dev/null >/dev/null 2>&1 &
+echo $? >"$1/end-$2.new" && mv "$1/end-$2.new" "$1/end-$2"' sh "$D" "$2" ) </dev/null >/dev/null 2>&1 &
 fi
 say R "$1" ok
 }
@@ -220,10 +209,25 @@ done
 quiet() {
 f=/proc/sys/kernel/printk
 if [ "$1" = on ]; then
-[ -e "$D/printk" ] || { cat $f >"$D/printk" && echo 1 >$f; } 2>/dev/null
+[ ! -e "$D/printk" ] || return 0
+# Where they are turned down already, somebody else puts them back.
+l=; { read -r l <$f; } 2>/dev/null
+[ "${'${l%%[!0-9]*}'}" -gt 1 ] 2>/dev/null && { cat $f >"$D/printk" && echo 1 >$f; } 2>/dev/null
 elif [ -s "$D/printk" ]; then { cat "$D/printk" >$f; } 2>/dev/null; rm -f "$D/printk"; fi
 }
 go=yes beat=0 bye=
+# Whoever hangs up or types Ctrl-C before the guard is there must not leave a folder that nobody removes.
+trap '' HUP INT QUIT
+# A folder of an earlier agent of this session, else a new one where there is room.
+D=
+for d in /run /dev/shm /tmp /var/tmp; do
+[ -d "$d/$S" ] && [ -O "$d/$S" ] && D=$d/$S && break
+done
+[ -n "$D" ] || for d in /run /dev/shm /tmp /var/tmp; do
+mkdir "$d/$S" 2>/dev/null || continue
+head -c 65536 /dev/zero 2>/dev/null >"$d/$S/beat" && D=$d/$S && break
+rm -rf "$d/$S"
+done
 if [ -n "$D" ]; then
 unwatch
 rm -f "$D/taken"
@@ -233,15 +237,17 @@ echo >"$REMEDY_RD/taken"
 [ ! -s "$REMEDY_RD/printk" ] || mv "$REMEDY_RD/printk" "$D/printk"
 fi
 echo 0 >"$D/beat"
-quiet on
-( trap '' HUP; watch $$ ) </dev/null >/dev/null 2>&1 &
+# Ctrl-C would reach it, or in bash the sleep that it waits for.
+( trap '' HUP INT QUIT; watch $$ ) </dev/null >/dev/null 2>&1 &
 p=$!
 born "$p"
 echo "$p $b" >"$D/watch-$p"
+quiet on
 [ -z "$REMEDY_RW" ] || kill "$REMEDY_RW" 2>/dev/null
 REMEDY_RW= REMEDY_RD=$D
 export REMEDY_RW REMEDY_RD
 fi
+trap - HUP INT QUIT
 do_p 0
 while [ "$go" = yes ] && IFS= read -r l; do
 case $l in ':'*' .') ;; run) do_p 0; continue ;; '') continue ;;

@@ -36,7 +36,7 @@ export async function armDeadMan(dialogue: Dialogue, seconds: number): Promise<b
       ' export REMEDY_RW REMEDY_RD;[ -O "$REMEDY_RD" ]&&echo >"$REMEDY_RD/taken";[ -z "$REMEDY_RW" ]||kill $REMEDY_RW\r',
     );
     dialogue.line.type(
-      ` (trap "" HUP;${born};${same};o=;b;o=$s;i=0;while [ $i -lt ${times} ];do sleep 5;f;i=$((i+1));done;kill -HUP $$;f;kill -KILL $$) </dev/null >/dev/null 2>&1& REMEDY_RW=$!\r`,
+      ` (trap "" HUP INT QUIT;${born};${same};o=;b;o=$s;i=0;while [ $i -lt ${times} ];do sleep 5;f;i=$((i+1));done;kill -HUP $$;f;kill -KILL $$) </dev/null >/dev/null 2>&1& REMEDY_RW=$!\r`,
     );
     // A damaged line must not leave it out.
     if ((await dialogue.ask('kill -0 $REMEDY_RW&&echo armed'))?.includes('armed') === true) {

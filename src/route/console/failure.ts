@@ -168,6 +168,17 @@ export function stillOpenWords(guarded: boolean): string {
     : 'The console may still have a shell open, and nothing ends it by itself: log out there by hand.';
 }
 
+/** What a person must know of a shell that we leave, and may not have ended. */
+export function openWords({ maintenance, guarded }: OpenShell): string {
+  return maintenance ? maintenanceOpenWords : stillOpenWords(guarded);
+}
+
+/** A shell of ours on the host. */
+interface OpenShell {
+  readonly maintenance: boolean;
+  readonly guarded: boolean;
+}
+
 /** What a person must know of the shell of sulogin(8). */
 export const maintenanceOpenWords =
   'The emergency shell on the console was left open, as it was found: to end it goes on with the boot.';

@@ -1,14 +1,11 @@
-import type { Failure } from '../../core/failure.ts';
 import { Stop, type Dialogue } from './dialogue.ts';
-import { maintenanceOpenWords, withLeft } from './failure.ts';
+import { maintenanceOpenWords } from './failure.ts';
+import type { Line } from './line.ts';
 
 const isOut = (waiting: string): boolean => waiting === 'login';
 
 /** The prompt of the password itself may still be the last that was shown. */
 const isUnknown = (waiting: string): boolean => ['nothing', 'password'].includes(waiting);
-
-/** Makes a shell of ours one that a person can use. */
-export const restoreShell = ' stty echo; PS1="# "\r';
 
 /** Waits for what a password leads to: a shell, something else, or nothing where nobody knows. */
 export async function seeLogin(dialogue: Dialogue): Promise<'shell' | 'other' | 'nothing'> {
@@ -54,10 +51,13 @@ export async function leaveShell(dialogue: Dialogue): Promise<boolean> {
   );
 }
 
-/** Leaves the shell of sulogin(8) open: to end it goes on with the boot, which is for a person to decide. */
-export function leaveMaintenance({ line }: Dialogue, failure: Failure): Failure {
-  line.type(restoreShell);
-  return withLeft(failure, maintenanceOpenWords);
+/**
+ * Leaves the shell of sulogin(8) open, fit for a person: to end it goes on with the boot, which is for a
+ * person to decide.
+ */
+export function leaveMaintenance(line: Line): string {
+  line.type(' stty echo; PS1="# "\r');
+  return maintenanceOpenWords;
 }
 
 async function quietly(work: () => Promise<boolean>, otherwise: () => boolean): Promise<boolean> {

@@ -23,6 +23,8 @@ export interface Progress {
 const [shortestLine, longestLine] = [55, 440];
 const starts = 6;
 const uploads = 3;
+/** So often something is said that nobody can wait long for. */
+const lastAsks = 5;
 
 /** Works with the agent behind a console: starts it, brings it programs, and fetches what they say. */
 export class AgentLink {
@@ -140,21 +142,22 @@ export class AgentLink {
       }
       this.#width = fetched.clean ? Math.min(longestLine, width + shortestLine) : width;
       return {
-        state: state === 'running' || state === 'none' ? state : Number(state),
+        // Empty where the host had no room to write it.
+        state: state === 'running' ? state : /^\d+$/.test(state) ? Number(state) : 'none',
         size: Number(size),
         bytes: this.#unpacked(fetched.text, digest),
       };
     }
   }
 
-  /** Ends a program, where it still runs. */
-  async kill(key: string): Promise<void> {
-    await this.#talk.sure('k', [key], 'K');
+  /** Ends a program, where it still runs; false where nobody says that it has. @throws LinkLost */
+  async kill(key: string): Promise<boolean> {
+    return (await this.#talk.ask('k', [key], 'K', lastAsks)) !== null;
   }
 
-  /** Says that nobody wants a program and its output any more. */
+  /** Says that nobody wants a program and its output any more. @throws LinkLost */
   async clear(key: string): Promise<void> {
-    await this.#talk.sure('c', [key], 'C');
+    await this.#talk.ask('c', [key], 'C', lastAsks);
   }
 
   /**

@@ -76,7 +76,7 @@ class Loader {
 
   /** The first two steps; true once the whole text has come. */
   async #bring(): Promise<boolean> {
-    let has = await this.#say(` N=${split(this.#nonce)};echo $N \${#a} \${#a}\r`);
+    let has = await this.#say(` N=${split(this.#nonce)} n=;echo $N \${#a} \${#a}\r`);
     if (has !== null && !this.#starts.includes(has)) {
       // Something of another name, or text that came otherwise than it was sent.
       has = await this.#say(' a=;echo $N ${#a} ${#a}\r');

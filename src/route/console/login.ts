@@ -1,3 +1,4 @@
+import type { Failure } from '../../core/failure.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { ConsoleTimes } from './dialogue.ts';
 import type { ConsolePlace } from './failure.ts';
@@ -26,4 +27,13 @@ export interface ReachedShell {
   readonly adopted: boolean;
   /** True in the shell of sulogin(8): to end it goes on with the boot. */
   readonly maintenance: boolean;
+  /** True where the host ends it by itself when nobody speaks to it any more. */
+  readonly guarded: boolean;
+}
+
+/** Why there is no console to work with. */
+export interface Unopened {
+  readonly failure: Failure;
+  /** What of ours may be left open on the host, in words for people; null: nothing. */
+  readonly left: string | null;
 }

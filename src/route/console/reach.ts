@@ -1,4 +1,3 @@
-import type { Failure } from '../../core/failure.ts';
 import { fail, ok, type Result } from '../../core/result.ts';
 import type { Secret } from '../../core/secret.ts';
 import { LoginAnswers } from './answer-login.ts';
@@ -11,12 +10,11 @@ import {
   noConsoleShellFailure,
   notBootedFailure,
   stillOpenWords,
-  withLeft,
 } from './failure.ts';
 import { askOwner, enterSh, hasStoppedJobs } from './found-shell.ts';
 import { leaveMaintenance, leaveShell, seeLogin } from './leave-shell.ts';
 import type { Line } from './line.ts';
-import type { ConsoleLogin, ReachedShell } from './login.ts';
+import type { ConsoleLogin, ReachedShell, Unopened } from './login.ts';
 import type { Waiting } from './prompts.ts';
 
 const maxSteps = 12;
@@ -28,7 +26,7 @@ export async function reachShell(
   line: Line,
   login: ConsoleLogin,
   signal: AbortSignal,
-): Promise<Result<ReachedShell, Failure>> {
+): Promise<Result<ReachedShell, Unopened>> {
   const times = { ...usualTimes, ...login.times };
   const dialogue = new Dialogue(line, { place: login, times, signal });
   const reach = new Reach(dialogue, login);
@@ -36,7 +34,7 @@ export async function reachShell(
     return ok(await reach.shell());
   } catch (error) {
     if (error instanceof Stop) {
-      return fail(await reach.leave(error.failure));
+      return fail({ failure: error.failure, left: await reach.leave() });
     }
     throw error;
   } finally {
@@ -77,20 +75,20 @@ class Reach {
     throw new Stop(consoleSilentFailure(this.#login, this.#shown(12)));
   }
 
-  /** Logs out where we had logged in and came no further; says in the failure where that is not sure. */
-  async leave(failure: Failure): Promise<Failure> {
+  /** Logs out where we had logged in and came no further; says so where that is not sure. */
+  async leave(): Promise<string | null> {
     const { isRefused, isPasswordTyped } = this.#answers;
     if (isRefused || (!isPasswordTyped && !this.#isIn)) {
-      return failure;
+      return null;
     }
     // Whoever wants no more of it wants no root shell left open, either.
     this.#dialogue.goOn(leaveMs);
     if (this.#maintenance) {
-      return this.#isIn ? leaveMaintenance(this.#dialogue, failure) : failure;
+      return this.#isIn ? leaveMaintenance(this.#dialogue.line) : null;
     }
     const seen = this.#isIn ? 'shell' : await seeLogin(this.#dialogue);
     const isOut = seen === 'shell' ? await leaveShell(this.#dialogue) : seen === 'other';
-    return withLeft(failure, isOut ? null : stillOpenWords(this.#isGuarded));
+    return isOut ? null : stillOpenWords(this.#isGuarded);
   }
 
   /** Does what the console waits for; the shell where it was reached, else null. */
@@ -221,7 +219,7 @@ class Reach {
     if (!isRoot) {
       await this.#guard();
     }
-    return { elevation, adopted, maintenance: this.#maintenance };
+    return { elevation, adopted, maintenance: this.#maintenance, guarded: this.#isGuarded };
   }
 
   async #guard(): Promise<void> {

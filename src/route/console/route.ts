@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { cleanLine } from '../../core/clean.ts';
-import { ok, type Result } from '../../core/result.ts';
+import { fail, ok, type Result } from '../../core/result.ts';
 import type { Secret } from '../../core/secret.ts';
 import { childEnvironment } from '../child-channel.ts';
 import type { Route } from '../route.ts';
 import type { ConsoleAddress } from './address.ts';
 import { openConsole, type OpenOptions } from './open.ts';
 import type { ConsoleTimes } from './dialogue.ts';
+import { withLeft } from './failure.ts';
 import type { Recorder } from './recorder.ts';
 import { ConsoleSession } from './session.ts';
 import { Mask } from './mask.ts';
@@ -81,7 +82,7 @@ export function createConsoleRoute(options: ConsoleRouteOptions): Route {
       };
       const open = await openConsole(opening, signal);
       if (!open.ok) {
-        return open;
+        return fail(withLeft(open.error.failure, open.error.left));
       }
       if (open.value.shell.adopted) {
         onNotice('A shell that somebody had left open on the console was taken over.');

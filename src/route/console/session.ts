@@ -9,10 +9,11 @@ import { interruptedFailure } from '../ssh-failure.ts';
 import { linkFailure, noRoomFailure, type ConsolePlace } from './failure.ts';
 import { Forgotten, Interrupted, LinkLost, NoRoom, stoppedHere } from './answers.ts';
 import type { Progress } from './link.ts';
+import type { Unopened } from './login.ts';
 import type { OpenConsole } from './open.ts';
 
 /** Opens the console anew: the same session's folder on the host, whatever shell reads the line now. */
-export type ReopenConsole = (signal: AbortSignal) => Promise<Result<OpenConsole, Failure>>;
+export type ReopenConsole = (signal: AbortSignal) => Promise<Result<OpenConsole, Unopened>>;
 
 // EC2 frees its one session 30 s after it was left.
 const backOffMs = [0, 5000, 30_000, 60_000];
@@ -81,13 +82,9 @@ export class ConsoleSession implements Session {
     let begun = false;
     const whole = await this.#insist(options, follower, async () => {
       if (!begun) {
-        const { link } = this.#open;
-        await link.heed(signal, async () => link.upload(key, bytes));
-        stopIf(signal.aborted, stoppedHere);
+        await this.#bring(key, bytes, signal);
         begun = true;
       }
-      // Asked for again after a loss: the host starts it only once.
-      await this.#open.link.begin(key);
       return this.#follow(key, follower, signal);
     });
     if (!whole.ok) {
@@ -99,17 +96,34 @@ export class ConsoleSession implements Session {
     return ok(whole.value);
   }
 
-  /** Passes on what a program says until it has ended; ends it where it is not waited for any longer. */
+  async #bring(key: string, bytes: Buffer, signal: AbortSignal): Promise<void> {
+    const { link } = this.#open;
+    try {
+      await link.heed(signal, async () => link.upload(key, bytes));
+      stopIf(signal.aborted, stoppedHere);
+    } catch (error) {
+      if (error instanceof Interrupted) {
+        await link.clear(key).catch(() => undefined);
+      }
+      throw error;
+    }
+  }
+
+  /** Starts a program and passes on what it says until it has ended, or is not waited for any longer. */
   async #follow(key: string, follower: Follower, signal: AbortSignal): Promise<Exit> {
     const { link } = this.#open;
     try {
-      return await link.heed(signal, async () => this.#exitOf(key, follower, signal));
+      return await link.heed(signal, async () => {
+        // Asked for again after a loss: the host starts it only once.
+        await link.begin(key);
+        return this.#exitOf(key, follower, signal);
+      });
     } catch (error) {
       if (!(error instanceof Interrupted)) {
         throw error;
       }
-      await link.kill(key);
-      return { type: 'lost', because: error.message };
+      const isEnded = await link.kill(key);
+      return { type: 'lost', because: isEnded ? error.message : `${error.message}; ${mayRun}` };
     }
   }
 
@@ -191,10 +205,16 @@ export class ConsoleSession implements Session {
     until: number,
   ): Promise<Result<null, Failure>> {
     if (!lost.session) {
+      const { link } = this.#open;
       try {
-        await this.#open.link.resync();
+        await link.heed(signal, async () => link.resync());
         return ok(null);
       } catch (error) {
+        if (error instanceof Interrupted) {
+          this.#closed = this.#open.abandon(error);
+          await this.#closed;
+          return fail(interruptedFailure());
+        }
         if (!(error instanceof LinkLost)) {
           throw error;
         }
@@ -210,9 +230,13 @@ export class ConsoleSession implements Session {
       const opened = await this.#reopen(signal);
       if (opened.ok) {
         this.#open = opened.value;
+        this.#closed = null;
         return ok(null);
       }
-      failure = opened.error;
+      ({ failure } = opened.error);
+      if (opened.error.left !== null) {
+        this.#onNotice(opened.error.left);
+      }
       // A refused password is not tried again.
       if (failure.code === 'auth-failed' || failure.code === 'interrupted') {
         break;
@@ -222,6 +246,7 @@ export class ConsoleSession implements Session {
   }
 }
 
+const mayRun = 'nobody says that it has ended';
 const forgotten = 'The host was started anew, or what was stored on it was removed:';
 
 function stopIf(isWanted: boolean, why: string): void {

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import { afterEach, expect, test, vi } from 'vitest';
 import { LinkLost } from '../../../src/route/console/answers.ts';
 import { AgentLink } from '../../../src/route/console/link.ts';
@@ -11,11 +13,15 @@ const atLogin = [
   /exec \/bin\/sh\r/,
   /RW=\$!\r/,
   /unset HISTFILE PROMPT/,
-  /while echo /,
-  /\r#\d{3} /,
-  /\|cksum\);/,
-  / eval "\$a"\r/,
-  /\r:p \d+ \d+ \.\r/,
+] as const;
+
+/** What is typed while the agent comes up, and what then must not be typed any more. */
+const atAgent = [
+  ['the loop that takes it', /while echo /, /\r#\d/],
+  ['a piece of it', /\r#\d{3} /, /\|cksum\);/],
+  ['the question whether it is whole', /\|cksum\);/, / eval "/],
+  ['what runs it', / eval "\$a"\r/, /\r:p /],
+  ['the first question to it', /\r:p 1 \d+ \.\r/, /:p 1 [^]*:p 1 /],
 ] as const;
 
 atRoot.concurrent('a run that is stopped after its login', { timeout: 60_000 }, () => {
@@ -31,6 +37,22 @@ atRoot.concurrent('a run that is stopped after its login', { timeout: 60_000 }, 
     );
     expect(session.ok ? '' : session.error.access).not.toContain('still have');
     expect(made.host.shown).not.toContain('Login incorrect');
+  });
+
+  test.each(atAgent)('when %s was typed: it stops there, and logs out', async (_, typed, never) => {
+    const mark = `left${randomBytes(4).toString('hex')}`;
+    const made = start({ mark });
+    const stop = new AbortController();
+    made.host.when('typed', typed, () => stop.abort());
+    const session = await made.route.open(stop.signal);
+    expect(session).toMatchObject({ ok: false, error: { code: 'interrupted' } });
+    expect(session.ok ? '' : session.error.access).not.toContain('open');
+    expect(made.host.typed).not.toMatch(never);
+    expect(made.host.shown).toMatch(loggedOut);
+    await until(
+      () => !readdirSync('/run').some((name) => name.includes(mark)),
+      () => readdirSync('/run').join(),
+    );
   });
 
   test('before its password was typed: nothing more is typed', async () => {

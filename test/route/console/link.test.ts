@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { armDeadMan } from '../../../src/route/console/become-root.ts';
+import type { Dialogue } from '../../../src/route/console/dialogue.ts';
 import { Line } from '../../../src/route/console/line.ts';
 import { AgentLink } from '../../../src/route/console/link.ts';
 import { LinkLost, NoRoom } from '../../../src/route/console/answers.ts';
@@ -67,17 +69,59 @@ describe.concurrent('the agent', () => {
   }
 });
 
+describe.concurrent('Ctrl-C on its terminal', () => {
+  for (const shell of ['dash', 'bash', 'busybox sh', 'mksh']) {
+    const isHere = hasTool(shell.split(' ')[0] ?? '');
+    test.skipIf(!isHere)(`does not end the guard of the agent in ${shell}`, async () => {
+      const link = await started({}, shell);
+      const folder = link.tools.folder ?? '';
+      const [name = ''] = readdirSync(folder).filter((one) => one.startsWith('watch-'));
+      const guard = Number(name.replace('watch-', ''));
+      expect(await endedByIt(guard)).toEqual([]);
+      await link.finish('stay');
+    });
+
+    test.skipIf(!isHere)(`does not end what guards ${shell} before it`, async () => {
+      const host = hostOf(shell);
+      const wire = host.wire();
+      const line = { type: (text: string) => wire.write(Buffer.from(text)) };
+      const dialogue = { line, ask: async () => ['armed'] } as unknown as Dialogue;
+      await armDeadMan(dialogue, 60);
+      line.type(' echo "guard=$REMEDY_RW."\r');
+      const guard = await vi.waitUntil(() => /guard=(\d+)\./.exec(host.shown)?.[1], 10_000);
+      expect(await endedByIt(Number(guard))).toEqual([]);
+    });
+  }
+});
+
+/** A guard, and what it waits for, that would not outlive what a terminal sends (signal(7): 1, 2, 3). */
+async function endedByIt(guard: number): Promise<string[]> {
+  const children = (): string[] =>
+    spawnSync('ps', ['-o', 'pid=', '--ppid', String(guard)], { encoding: 'utf8' })
+      .stdout.split('\n')
+      .map((pid) => pid.trim())
+      .filter((pid) => pid !== '');
+  await vi.waitUntil(() => children().length > 0, 10_000);
+  return [String(guard), ...children()].filter((pid) => {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const ignored = Number.parseInt(/^SigIgn:\s*\w*(\w)$/m.exec(status)?.[1] ?? '0', 16);
+    return (ignored & 7) !== 7;
+  });
+}
+
 test('a program whose number is not written yet runs, and is ended as soon as it is', async () => {
-  const link = await started({}, 'dash');
+  const host = hostOf('dash');
+  const link = await started({}, '', host);
   const folder = link.tools.folder ?? '';
   const child = spawn('sleep', ['600'], { stdio: 'ignore' });
   const ended = once(child, 'exit');
   mkdirSync(join(folder, 'run-k1'));
   writeFileSync(join(folder, 'pid-k1'), '');
   expect(await link.progress('k1', 'out', 0)).toMatchObject({ state: 'running' });
-  const killed = link.kill('k1');
-  writeFileSync(join(folder, 'pid-k1'), `${child.pid}\n`);
-  await killed;
+  host.when('typed', /:k \d+ k1 /, () => {
+    setTimeout(() => writeFileSync(join(folder, 'pid-k1'), `${child.pid}\n`), 500);
+  });
+  expect(await link.kill('k1')).toBe(true);
   expect(await ended).toEqual([null, 'SIGTERM']);
   expect(await link.progress('k1', 'out', 0)).toMatchObject({ state: 'none' });
   await link.finish('stay');
@@ -209,9 +253,14 @@ describe.concurrent('a line with', { timeout: 300_000 }, () => {
 
   test.each(stalls)(`a stall of ${stallMs} ms while %s`, async (_, where, pattern) => {
     const host = hostOf('dash -i');
-    host.when(where, pattern, () => host.stall(stallMs));
+    let isStalled = false;
+    host.when(where, pattern, () => {
+      isStalled = true;
+      host.stall(stallMs);
+    });
     const began = performance.now();
     await roundTrip(await started({}, '', host), 4000);
+    expect(isStalled).toBe(true);
     expect(performance.now() - began).toBeGreaterThan(stallMs);
   });
 

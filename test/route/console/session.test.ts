@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { atRoot, consoleOf, opened, password, runOptions, until } from './support.ts';
+import { expect, test, vi } from 'vitest';
+import { LinkLost } from '../../../src/route/console/answers.ts';
+import { AgentLink } from '../../../src/route/console/link.ts';
+import { atRoot, consoleOf, opened, password, runOptions, start, until } from './support.ts';
 
 atRoot.concurrent('a console with a login', { timeout: 60_000 }, () => {
   test('lets us in, runs programs, and is left at its login', async () => {
@@ -77,6 +79,23 @@ atRoot.concurrent('a console with a login', { timeout: 60_000 }, () => {
     await session.close();
   });
 
+  test('a run that is stopped while nothing gets over the line says what it does not know, and soon', async () => {
+    const { route, host } = consoleOf();
+    const session = await opened(route);
+    const options = runOptions();
+    const running = session.run('echo begun; exec sleep 600', {
+      ...options,
+      onOutput: () => {
+        host.hold(600_000);
+        options.stop.abort();
+      },
+    });
+    const began = performance.now();
+    const because = 'it was stopped from here; nobody says that it has ended';
+    expect(await running).toEqual({ ok: true, value: { type: 'lost', because } });
+    expect(performance.now() - began).toBeLessThan(20_000);
+  });
+
   test('a run that is stopped before its program is there begins nothing, and does not wait for the rest', async () => {
     const { route, host, home, notices } = consoleOf({ baud: 115_200 });
     const session = await opened(route);
@@ -122,5 +141,26 @@ atRoot.concurrent('a shell that somebody left open', { timeout: 60_000 }, () => 
       () => host.isGone,
       () => host.shown,
     );
+  });
+});
+
+atRoot('a run that is stopped while its agent is looked for', { timeout: 60_000 }, () => {
+  test('says that a shell may be open where none answers', async () => {
+    const shell = `sh -c 'echo $$ >$FAKE_HOME/shell; exec sh -i'`;
+    const made = start({ shell, times: { quiet: 300 } });
+    const session = await opened(made.route);
+    const options = runOptions();
+    const silence = vi.spyOn(AgentLink.prototype, 'begin').mockImplementationOnce(async () => {
+      process.kill(Number(readFileSync(join(made.home, 'shell'), 'utf8')), 'SIGSTOP');
+      made.host.when('typed', /:p 0|:p \d+ \d+ \.\r$/, () => options.stop.abort());
+      throw new LinkLost('nobody answers', false);
+    });
+    const result = await session.run('exit 3', options);
+    expect(silence).toHaveBeenCalledOnce();
+    expect(result).toMatchObject({ ok: true, value: { type: 'lost' } });
+    await session.close();
+    expect(made.notices).toEqual([expect.stringContaining('may still have a root shell open')]);
+    process.kill(Number(readFileSync(join(made.home, 'shell'), 'utf8')), 'SIGCONT');
+    silence.mockRestore();
   });
 });
