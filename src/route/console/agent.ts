@@ -212,7 +212,7 @@ if [ "$1" = on ]; then
 [ ! -e "$D/printk" ] || return 0
 # Where they are turned down already, somebody else puts them back.
 l=; { read -r l <$f; } 2>/dev/null
-[ "${'${l%%[!0-9]*}'}" -gt 1 ] 2>/dev/null && { cat $f >"$D/printk" && echo 1 >$f; } 2>/dev/null
+[ "${'${l%%[!0-9]*}'}" -gt 1 ] 2>/dev/null && { put "$l" >"$D/printk" && echo 1 >$f; } 2>/dev/null
 elif [ -s "$D/printk" ]; then { cat "$D/printk" >$f; } 2>/dev/null; rm -f "$D/printk"; fi
 }
 go=yes beat=0 bye=
