@@ -47,10 +47,8 @@ export async function logOut(
   link: AgentLink,
   shell: ReachedShell,
 ): Promise<string | null> {
-  // The agent has a guard of its own.
-  const words = openWords({ ...shell, guarded: shell.guarded || link.tools.folder !== null });
   if (line.ended !== null) {
-    return words;
+    return openWords(shell);
   }
   const screen = new Screen();
   let last = performance.now();
@@ -80,5 +78,5 @@ export async function logOut(
   }
   unlisten();
   // A command that ends with its shell has logged out, too.
-  return isOut || line.ended !== null ? null : words;
+  return isOut || line.ended !== null ? null : openWords(shell);
 }

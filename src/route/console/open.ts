@@ -50,27 +50,28 @@ export async function openConsole(
     recorder === null ? wire.value : recorded(wire.value, recorder),
     login.mask,
   );
-  const shell = await reachShell(line, login, signal);
-  if (!shell.ok) {
+  const reached = await reachShell(line, login, signal);
+  if (!reached.ok) {
     await line.close();
-    return shell;
+    return reached;
   }
-  const link = new AgentLink(line, { ...options.link, spares: shell.value.maintenance });
+  let shell = reached.value;
+  const link = new AgentLink(line, { ...options.link, spares: shell.maintenance });
   const open: OpenConsole = {
     link,
-    shell: shell.value,
+    shell,
     hangUp: async () => {
       link.end();
       await line.close();
     },
     close: async () => {
-      const left = await logOut(line, link, shell.value);
+      const left = await logOut(line, link, shell);
       await open.hangUp();
       return left;
     },
     abandon: async (lost) => {
       link.end();
-      const left = await leaveUnled(line, login, { lost, shell: shell.value });
+      const left = await leaveUnled(line, login, { lost, shell });
       await open.hangUp();
       return left;
     },
@@ -81,10 +82,13 @@ export async function openConsole(
     const failure = isLost ? linkFailure(login, lost.message) : interruptedFailure();
     return fail({ failure, left: await open.abandon(lost) });
   }
+  const { folder } = link.tools;
+  // The agent has a guard of its own, where there is room for it.
+  shell = { ...shell, guarded: shell.guarded || folder !== null };
   if (signal.aborted) {
     return fail({ failure: interruptedFailure(), left: await open.close() });
   }
-  if (link.tools.folder === null) {
+  if (folder === null) {
     const failure = noRoomFailure('none of /run, /dev/shm, /tmp and /var/tmp takes 64 KiB.');
     return fail({ failure, left: await open.close() });
   }
