@@ -230,7 +230,8 @@ export class SimulatedHost {
 
   end(): void {
     this.cut();
-    this.#child.kill('SIGHUP');
+    // script(1) blocks SIGHUP. Without it the terminal is gone, and what runs there is hung up.
+    this.#child.kill('SIGKILL');
     this.#child.stdin?.destroy();
   }
 

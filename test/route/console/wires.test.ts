@@ -14,7 +14,7 @@ const fakeLogin = `sh ${import.meta.dirname}/fake-login.sh`;
 const ends: (() => void)[] = [];
 
 afterEach(() => {
-  for (const end of ends.splice(0)) end();
+  for (const end of ends.splice(0).toReversed()) end();
 });
 
 function folder(): string {
@@ -71,7 +71,8 @@ async function served(home: string, listen: (server: Server) => void): Promise<S
     });
     child.stdin?.on('error', () => {});
     socket.on('error', () => {});
-    socket.on('close', () => child.kill('SIGHUP'));
+    // script(1) blocks SIGHUP.
+    socket.on('close', () => child.kill('SIGKILL'));
     if (child.stdin !== null && child.stdout !== null) socket.pipe(child.stdin);
     child.stdout?.pipe(socket);
   });
