@@ -1,4 +1,4 @@
-import { fingerprintOf } from '../core/fingerprint.ts';
+import { fingerprint } from '../core/fingerprint.ts';
 import { known, unknown, type Fact, type Observed, type Parts } from './fact.ts';
 import { findSshd } from './sshd.ts';
 
@@ -80,15 +80,15 @@ function parseHostKeys(parts: Parts): Observed<HostKeys> {
     .split(/^key (?=\/)/m)
     .slice(1)
     .map((section): HostKey => {
-      const value = (name: string): string | null =>
-        new RegExp(`^${name} (.+)$`, 'm').exec(section)?.[1]?.trim() ?? null;
+      const said = /^state (.+)$/m.exec(section)?.[1]?.trim();
       // What ssh-keygen says beside it is no key.
-      const publicKey = /^public ([\w@.-]+ [\w+/]+=*)(?: |$)/m.exec(section)?.[1] ?? null;
+      const [, publicKey = null, base64 = null] =
+        /^public ([\w@.-]+ ([\w+/]+=*))(?: |$)/m.exec(section) ?? [];
       return {
         path: section.slice(0, section.indexOf('\n')),
-        state: states.find((state) => state === value('state')) ?? 'corrupt',
+        state: states.find((state) => state === said) ?? 'corrupt',
         publicKey,
-        fingerprint: publicKey === null ? null : fingerprintOf(publicKey.split(' ')[1] ?? ''),
+        fingerprint: base64 === null ? null : fingerprint({ base64 }),
       };
     });
   return keys.length === 0

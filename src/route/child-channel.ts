@@ -3,7 +3,7 @@ import { cleanLine } from '../core/clean.ts';
 import type { Argv } from '../core/quote.ts';
 import { fail, ok, type Result } from '../core/result.ts';
 import type { Channel } from './channel.ts';
-import type { Exit } from './route.ts';
+import { stoppedHere, type Exit } from './route.ts';
 
 /** How a command is started. */
 export interface ChildOptions {
@@ -80,7 +80,7 @@ function childChannel(child: ChildProcess, options: ChildOptions): ChildChannel 
     ended,
     gone,
     close: () => {
-      stop({ type: 'lost', because: 'it was stopped from here' });
+      stop({ type: 'lost', because: stoppedHere });
       endChild(child, options.ownSession === true ? -pid : pid);
     },
   };

@@ -1,5 +1,4 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { fingerprintOf } from '../core/fingerprint.ts';
 import { matchPatternList } from '../facts/sshd-match.ts';
 
 /** A public host key: its type, and the whole blob in base64 with padding. */
@@ -79,11 +78,6 @@ export function hostKeyType(blob: Buffer): string | null {
 export function hostKeyFromBlob(blob: Buffer): HostKey | null {
   const type = hostKeyType(blob);
   return type === null ? null : { type, base64: blob.toString('base64') };
-}
-
-/** The fingerprint of a key as `ssh-keygen -l` prints it: `SHA256:` and base64 without padding. */
-export function fingerprint(key: HostKey): string {
-  return fingerprintOf(key.base64);
 }
 
 /** The text a name is stored under: `[name]:port` where the port is not 22 (sshd(8)). */

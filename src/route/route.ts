@@ -20,6 +20,9 @@ export type Exit =
   | { readonly type: 'signal'; readonly name: string }
   | { readonly type: 'lost'; readonly because: string };
 
+/** Why a program is lost that nobody waits for any longer. */
+export const stoppedHere = 'it was stopped from here';
+
 /** What `Session.run` is given besides the program. */
 export interface RunOptions {
   /** Receives standard output as it comes; it must keep up and must not throw. */

@@ -5,7 +5,7 @@ import { fail, ok, type Result } from '../core/result.ts';
 import type { Secret } from '../core/secret.ts';
 import type { Channel } from './channel.ts';
 import { goAhead, makeNonce, prologue, readSudoRefusal, type Report } from './elevate.ts';
-import type { Exit, RouteKind, RunOptions, Session } from './route.ts';
+import { stoppedHere, type Exit, type RouteKind, type RunOptions, type Session } from './route.ts';
 import {
   noPasswordFailure,
   silentShellFailure,
@@ -259,7 +259,7 @@ async function follow(talk: ShellTalk, program: string, options: RunOptions): Pr
       settle({ type: 'lost', because });
       channel.close();
     };
-    const onAbort = (): void => give('it was stopped from here');
+    const onAbort = (): void => give(stoppedHere);
     const alive = (): void => {
       clearTimeout(timer);
       if (!settled) {

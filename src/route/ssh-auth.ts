@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises';
 import ssh2, { type AnyAuthMethod, type ParsedKey } from 'ssh2';
 import { cleanLine } from '../core/clean.ts';
 import type { Secret } from '../core/secret.ts';
-import { fingerprint } from './known-hosts.ts';
+import { fingerprint } from '../core/fingerprint.ts';
 import { agentSigner, listAgentKeys, OneKeyAgent, type AgentKey } from './ssh-agent.ts';
 import { readKeyFile, type KeyFile } from './ssh-key.ts';
 import type { SshTarget } from './target.ts';

@@ -5,7 +5,7 @@ import { cleanLine } from '../core/clean.ts';
 import { fail, ok, type Result } from '../core/result.ts';
 import type { Channel } from './channel.ts';
 import type { HostKey } from './known-hosts.ts';
-import type { Exit } from './route.ts';
+import { stoppedHere, type Exit } from './route.ts';
 import type { Lease } from './ssh-jump.ts';
 
 /** What is known of a connection besides the client that holds it. */
@@ -205,7 +205,7 @@ export class SshConnection {
       ended,
       close: () => {
         channel.close();
-        closeNow({ type: 'lost', because: 'it was stopped from here' });
+        closeNow({ type: 'lost', because: stoppedHere });
       },
     };
   }

@@ -2,7 +2,8 @@ import { nothingDone } from './nothing-done.ts';
 import { cleanLine, cleanText } from '../core/clean.ts';
 import type { Failure, FailureCode } from '../core/failure.ts';
 import { quote } from '../core/quote.ts';
-import { fingerprint, knownHostsName, type HostKey, type KnownHostsLine } from './known-hosts.ts';
+import { fingerprint } from '../core/fingerprint.ts';
+import { knownHostsName, type HostKey, type KnownHostsLine } from './known-hosts.ts';
 import type { AuthRecord } from './ssh-auth.ts';
 import type { SshTarget } from './target.ts';
 

@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { fingerprint } from '../../src/core/fingerprint.ts';
 import {
   decideHostKey,
-  fingerprint,
   formatKnownHostsLine,
   hostKeyAlgorithms,
   knownHostsName,

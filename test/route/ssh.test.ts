@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { fingerprint } from '../../src/route/known-hosts.ts';
+import { fingerprint } from '../../src/core/fingerprint.ts';
 import { connectSsh, sshTimeouts } from '../../src/route/ssh-connect.ts';
 import { createSshRoute } from '../../src/route/ssh.ts';
 import { temporaryDirectory } from './support/files.ts';

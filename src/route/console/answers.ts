@@ -3,6 +3,7 @@ import type { CheckKind } from './check.ts';
 import { upFrame, type UpFrame } from './frame.ts';
 import type { Line } from './line.ts';
 import type { Mask } from './mask.ts';
+import { stoppedHere } from '../route.ts';
 
 /** The agent does not answer any more. `session`: the login is over; a new one is needed. */
 export class LinkLost extends Error {
@@ -30,8 +31,6 @@ export class Forgotten extends LinkLost {
     super(why, false);
   }
 }
-
-export const stoppedHere = 'it was stopped from here';
 
 /** What was waited for is not waited for any longer; the link is as good as before. */
 export class Interrupted extends Error {}

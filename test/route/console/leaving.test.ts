@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync } from 'node:fs';
 import { afterEach, expect, test, vi } from 'vitest';
 import { LinkLost } from '../../../src/route/console/answers.ts';
 import { AgentLink } from '../../../src/route/console/link.ts';
-import { atRoot, start, until, type TestConsole } from './support.ts';
+import { atRoot, start, until, untilGone, type TestConsole } from './support.ts';
 
 const loggedIn = /You have no mail/;
 const loggedOut = /You have no mail[^]*web1 login: $/;
@@ -49,10 +48,7 @@ atRoot.concurrent('a run that is stopped after its login', { timeout: 60_000 }, 
     expect(session.ok ? '' : session.error.access).not.toContain('open');
     expect(made.host.typed).not.toMatch(never);
     expect(made.host.shown).toMatch(loggedOut);
-    await until(
-      () => !readdirSync('/run').some((name) => name.includes(mark)),
-      () => readdirSync('/run').join(),
-    );
+    await untilGone(mark);
   });
 
   test('before its password was typed: nothing more is typed', async () => {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { atRoot, start, opened, runOptions, until } from './support.ts';
+import { atRoot, start, opened, runOptions, until, untilGone } from './support.ts';
 import type { SimulatedHost } from './simulator.ts';
 
 /** A shell behind the login that says its number, so that a program can end it. */
@@ -157,10 +157,6 @@ atRoot.concurrent('a controller that dies while', { timeout: 60_000 }, () => {
       () => made.host.shown.slice(before),
       40_000,
     );
-    const left = (): string[] => readdirSync('/run').filter((name) => name.includes(mark));
-    await until(
-      () => left().length === 0,
-      () => left().join(),
-    );
+    await untilGone(mark);
   });
 });

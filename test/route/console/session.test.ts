@@ -4,7 +4,16 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { LinkLost } from '../../../src/route/console/answers.ts';
 import { AgentLink } from '../../../src/route/console/link.ts';
-import { atRoot, consoleOf, opened, password, runOptions, start, until } from './support.ts';
+import {
+  atRoot,
+  consoleOf,
+  numberedShell,
+  opened,
+  password,
+  runOptions,
+  start,
+  until,
+} from './support.ts';
 
 atRoot.concurrent('a console with a login', { timeout: 60_000 }, () => {
   test('lets us in, runs programs, and is left at its login', async () => {
@@ -146,8 +155,7 @@ atRoot.concurrent('a shell that somebody left open', { timeout: 60_000 }, () => 
 
 atRoot('a run that is stopped while its agent is looked for', { timeout: 60_000 }, () => {
   test('says that a shell may be open where none answers', async () => {
-    const shell = `sh -c 'echo $$ >$FAKE_HOME/shell; exec sh -i'`;
-    const made = start({ shell, times: { quiet: 300 } });
+    const made = start({ shell: numberedShell, times: { quiet: 300 } });
     const session = await opened(made.route);
     const options = runOptions();
     const silence = vi.spyOn(AgentLink.prototype, 'begin').mockImplementationOnce(async () => {

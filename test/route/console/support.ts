@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -122,6 +122,22 @@ export function consoleOf(weather: Weather = {}, given: Given = {}): TestConsole
 /** A console on a line that does no harm. */
 export function start(given: Given = {}): TestConsole {
   return consoleOf({}, given);
+}
+
+/** A login shell that writes its number into its home, so that a test can stop or end it. */
+export const numberedShell = `sh -c 'echo $$ >$FAKE_HOME/shell; exec sh -i'`;
+
+/** What lies in /run of the consoles with a mark. */
+export function filesOf(mark: string): string[] {
+  return readdirSync('/run').filter((name) => name.includes(mark));
+}
+
+/** Waits until nothing of the consoles with a mark lies in /run. */
+export async function untilGone(mark: string): Promise<void> {
+  await until(
+    () => filesOf(mark).length === 0,
+    () => filesOf(mark).join(),
+  );
 }
 
 /** What a run is given, and all that came of it. */

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -13,12 +13,15 @@ import { createConsoleRoute } from '../../../src/route/console/route.ts';
 import type { Route } from '../../../src/route/route.ts';
 import {
   atRoot,
+  filesOf,
   start,
   hasTool,
+  numberedShell,
   opened,
   password,
   runOptions,
   until,
+  untilGone,
   user,
   type TestConsole,
 } from './support.ts';
@@ -145,9 +148,6 @@ function anotherRun({ host }: TestConsole, mark: string): Route {
 }
 
 atRoot.concurrent('a console whose run has died', { timeout: 90_000 }, () => {
-  const filesOf = (mark: string): string[] =>
-    readdirSync('/run').filter((name) => name.includes(mark));
-
   test.each([
     ['with its agent', /:p \d+ \d+ \.\r/],
     ['before its agent came', /REMEDY_RW=\$!\r[^]*unset HISTFILE PROMPT/],
@@ -170,26 +170,18 @@ atRoot.concurrent('a console whose run has died', { timeout: 90_000 }, () => {
     // The first login, and no other.
     expect(made.host.shown.split('You have no mail')).toHaveLength(2);
     await session.close();
-    await until(
-      () => filesOf(mark).length === 0,
-      () => filesOf(mark).join(),
-    );
+    await untilGone(mark);
   });
 });
 
 atRoot.concurrent('a shell that ends by itself', { timeout: 60_000 }, () => {
   test('leaves no file behind, long before the time is over', async () => {
     const mark = `ended${randomBytes(4).toString('hex')}`;
-    const shell = `sh -c 'echo $$ >$FAKE_HOME/shell; exec sh -i'`;
-    const made = start({ mark, shell, deadManSeconds: 900, mostLines: 1 });
+    const made = start({ mark, shell: numberedShell, deadManSeconds: 900, mostLines: 1 });
     await opened(made.route);
-    const left = (): string[] => readdirSync('/run').filter((name) => name.includes(mark));
-    expect(left()).toHaveLength(1);
+    expect(filesOf(mark)).toHaveLength(1);
     made.host.cut();
     process.kill(Number(readFileSync(join(made.home, 'shell'), 'utf8')), 'SIGKILL');
-    await until(
-      () => left().length === 0,
-      () => left().join(),
-    );
+    await untilGone(mark);
   });
 });
